@@ -1,0 +1,47 @@
+/* compiler.h - what the compiler is told, in one place. Layer 1. */
+#ifndef HAKMEM_COMPILER_H
+#define HAKMEM_COMPILER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+#define HAK_COLD __attribute__((noinline, cold))
+#define HAK_NOINLINE __attribute__((noinline))
+#define HAK_INLINE static inline __attribute__((always_inline))
+#define HAK_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+
+enum { CACHE_LINE = 64 };
+#define HAK_LINE_ALIGNED __attribute__((aligned(64)))
+
+/* Orders memory accesses for the compiler only: against a signal handler of
+   the same thread, or against fork() cutting another thread off. */
+#define compiler_barrier() __asm__ volatile("" ::: "memory")
+
+/* HAKMEM_CHECKS (configure --disable-checks makes it 0): double frees, interior
+   pointers and blocks never handed out are recognised on the fast path. */
+enum { CHECKS = HAKMEM_CHECKS };
+
+/* HAKMEM_DEBUG (configure --enable-debug): invariants are checked at run time. */
+enum { DEBUG_BUILD = HAKMEM_DEBUG };
+
+/* A load that may race with a store of the same aligned word, where any of the
+   two values is right. A plain load lets the compiler use it as a memory
+   operand of the compare; ThreadSanitizer gets to see an atomic one. */
+#ifdef __SANITIZE_THREAD__
+#define HAK_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define HAK_TSAN 1
+#endif
+#endif
+#ifdef HAK_TSAN
+#define load_racy(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+#else
+#define load_racy(p) (*(p))
+#endif
+
+#endif

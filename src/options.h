@@ -1,0 +1,63 @@
+/* options.h - HAKMEM_* settings: one table, read once, checked. Layer 3.
+
+   options_init() is called once, by the start of the first heap, with no other
+   thread near; afterwards everything here is constant. It reads the environment
+   itself, copies what it needs, calls no getenv, opens no file, allocates nothing. */
+#ifndef HAKMEM_OPTIONS_H
+#define HAKMEM_OPTIONS_H
+
+#include "compiler.h"
+
+enum mode { MODE_BALANCED, MODE_FAST, MODE_MINIMAL };
+enum thp { THP_AUTO, THP_INHERIT, THP_ALWAYS, THP_NEVER };
+enum invalid_free { INVALID_FALLBACK, INVALID_SKIP, INVALID_ABORT };
+enum external_guard { GUARD_POPULATE, GUARD_MINCORE, GUARD_MSYNC, GUARD_OFF };
+enum deepbind { DEEPBIND_STRIP, DEEPBIND_KEEP };
+enum stats_report { STATS_OFF, STATS_TEXT, STATS_JSON };
+enum prefault { PREFAULT_OFF, PREFAULT_POPULATE, PREFAULT_TOUCH };
+
+enum { OPTION_PATH_MAX = 256 };
+
+/* Every member is a long, so that the table can point at it; sizes are in bytes. */
+struct option_values {
+  long mode;
+  long force_libc_alloc;
+  long wrap_tiny, wrap_pool, wrap_l25;
+  long bigcache, bigcache_l25;
+  long bigcache_max;           /* bytes */
+  long whale, whale_slots;
+  long batch_madvise;
+  long batch_min_size;         /* bytes */
+  long batch_flush;            /* bytes */
+  long purge_delay_ms;         /* -1 never, 0 at once */
+  long superslab_max_cached;
+  long ss_prefault;            /* enum prefault */
+  long thp;
+  long invalid_free, invalid_free_log;
+  long external_guard;
+  long free_route_trace, super_reg_reqtrace;
+  long deepbind;
+  long stats;
+  long debug_level;
+};
+extern struct option_values option;            /* the values in force */
+extern char option_log_file[OPTION_PATH_MAX];  /* "" : stderr; %p not yet replaced */
+
+/* environment: NULL-terminated NAME=VALUE strings, or NULL. interposer: its default
+   of HAKMEM_INVALID_FREE is fallback, else skip. secure: nothing is read or printed. */
+void options_init(char *const *environment, bool interposer, bool secure);
+
+/* For hak_option_get and the report: the option's value as text, NULL if there is
+   no such option. name with or without "HAKMEM_". The text is written to buffer. */
+const char *options_get_text(const char *name, char *buffer, size_t size);
+/* The table, for tests, the manual page and the report. */
+struct option_row {
+  const char *name;        /* without HAKMEM_ */
+  const char *accepted;    /* "0, 1", "balanced, fast, minimal", "size", ... */
+  const char *default_text;
+  const char *help;        /* one sentence */
+};
+size_t options_count(void);
+struct option_row options_row(size_t index);
+
+#endif
