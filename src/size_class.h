@@ -1,0 +1,58 @@
+/* size_class.h - the table of block sizes. Layer 4. */
+#ifndef HAKMEM_SIZE_CLASS_H
+#define HAKMEM_SIZE_CLASS_H
+
+#include "align.h"
+
+enum tier { TIER_TINY, TIER_MID, TIER_L25, TIER_HUGE, TIER_COUNT };
+
+enum {
+  UNIT_SHIFT = 16,
+  UNIT_SIZE = 1 << UNIT_SHIFT,          /* 64 KiB */
+  SUPERSLAB_SHIFT = 21,
+  SUPERSLAB_SIZE = 1 << SUPERSLAB_SHIFT,
+  SUPERSLAB_UNITS = SUPERSLAB_SIZE / UNIT_SIZE,
+  GRANULE = 16,                         /* smallest block, and alignment of all */
+  TINY_MAX = 1024,
+  MID_MAX = 32 << 10,
+  CACHED_MAX = 256 << 10,               /* largest size with a place in the thread's table */
+  L25_MAX = 1 << 20,
+  TINY_GRANULES = TINY_MAX / GRANULE + 1,
+  STEP_SHIFT = 8,                       /* sizes above TINY_MAX are looked up in steps of 256 bytes */
+  STEP_COUNT = (L25_MAX >> STEP_SHIFT) + 1,
+  CLASS_TINY_COUNT = 32,
+  CLASS_MID_COUNT = 30,
+  CLASS_CACHED_L25_COUNT = 24,
+  CLASS_RUN_COUNT = 16,
+  CLASS_MID_FIRST = CLASS_TINY_COUNT,
+  CLASS_L25_FIRST = CLASS_MID_FIRST + CLASS_MID_COUNT,
+  CLASS_RUN_FIRST = CLASS_L25_FIRST + CLASS_CACHED_L25_COUNT,
+  CLASS_COUNT = CLASS_RUN_FIRST + CLASS_RUN_COUNT,
+  CLASS_NONE = 0xff
+};
+
+struct size_class {
+  uint32_t block_size;
+  uint16_t units;           /* 64 KiB units in a slab of it */
+  uint16_t carve_step;      /* blocks added to a list by one extension */
+  uint32_t capacity;        /* blocks in a slab */
+  uint64_t reciprocal;      /* floor(2^64 / block_size) + 1 */
+  uint32_t excess;          /* reciprocal * block_size - 2^64; slab.h says what for */
+};
+
+/* Constant after size_class_init(). */
+extern struct size_class size_classes[CLASS_COUNT];
+/* Exact class of a tiny request, by (size + 15) / 16; honours the options. */
+extern uint8_t class_of_granule[TINY_GRANULES];
+/* Class of a request over TINY_MAX, by (size + 255) / 256; CLASS_NONE: huge. */
+extern uint8_t class_of_step[STEP_COUNT];
+
+/* Computes the table; which tiers are on decides where their sizes go. */
+void size_class_init(bool tiny, bool mid, bool l25);
+/* The class for a size of at most L25_MAX, CLASS_NONE when it is to be huge. */
+unsigned size_class_of(size_t size);
+/* The same with the alignment (a power of two, <= UNIT_SIZE) of every block start. */
+unsigned size_class_of_aligned(size_t size, size_t alignment);
+enum tier size_class_tier(unsigned class);
+
+#endif
