@@ -1,0 +1,81 @@
+# The library, the interposer and the archive, from one list of sources.
+
+# Modules bottom-up; src/README has a line for each.
+core_headers = \
+  src/align.h src/compiler.h src/lock.h src/message.h \
+  src/os.h \
+  src/counters.h src/libc_door.h src/options.h src/trace.h \
+  src/metadata.h src/registry.h src/size_class.h \
+  src/mapping_cache.h src/purge.h src/superslab.h \
+  src/huge.h src/slab.h \
+  src/bad_free.h src/heap.h src/remote.h src/thread.h \
+  src/allocator.h \
+  src/fork.h src/process.h src/report.h
+core_sources = \
+  src/message.c src/lock.c \
+  src/os.c \
+  src/options.c src/counters.c src/trace.c \
+  src/metadata.c src/size_class.c src/registry.c \
+  src/superslab.c src/purge.c src/mapping_cache.c \
+  src/slab.c src/huge.c \
+  src/heap.c src/remote.c src/thread.c src/foreign.c src/bad_free.c \
+  src/allocator.c src/allocator_realloc.c \
+  src/process.c src/fork.c src/figures.c src/report.c \
+  src/hak_api.c
+library_sources = src/libc_door_library.c
+interposer_sources = src/libc_door_interposer.c src/interpose_malloc.c src/interpose_new.c \
+  src/interpose_info.c src/interpose_dl.c
+
+# Hidden visibility: what is not in a map does not leave the object, and calls inside go straight.
+# Initial-exec TLS: one load, no call, on the fast path. No malloc builtins: the compiler must not
+# reason about the functions that are defined here (malloc and memset become calloc, stores into a
+# block that is freed disappear). No strict aliasing: free blocks hold links. No LTO: it undoes these.
+HAK_CFLAGS = $(AM_CFLAGS) $(CORE_CFLAGS)
+
+# ---- all objects of the library, with every symbol reachable for the unit tests
+noinst_LTLIBRARIES += src/libhakcore.la
+src_libhakcore_la_SOURCES = $(core_sources) $(library_sources) $(core_headers)
+src_libhakcore_la_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/src -DHAKMEM_INTERPOSER=0
+src_libhakcore_la_CFLAGS = $(HAK_CFLAGS)
+# Position-independent objects only: the archive is made from them too.
+src_libhakcore_la_LIBTOOLFLAGS = --tag=disable-static
+
+# ---- libhakmem.so
+lib_LTLIBRARIES = src/libhakmem.la
+src_libhakmem_la_SOURCES =
+src_libhakmem_la_LIBADD = src/libhakcore.la
+src_libhakmem_la_LIBTOOLFLAGS = --tag=disable-static
+src_libhakmem_la_LDFLAGS = $(AM_LDFLAGS) $(DEFS_LDFLAGS) -version-info 0:0:0 \
+  -Wl,--version-script=$(srcdir)/src/libhakmem.map
+EXTRA_src_libhakmem_la_DEPENDENCIES = src/libhakmem.map
+EXTRA_DIST += src/libhakmem.map src/libhakmem-preload.map src/README
+
+# ---- libhakmem.a: one relocatable object in which the hidden symbols are local, so that
+# names as common as "option" or "region" cannot clash with a program's own.
+if ENABLE_STATIC
+archiveexecdir = $(libdir)
+archiveexec_DATA = src/libhakmem.a
+CLEANFILES += src/libhakmem.a src/libhakmem-all.o
+src/libhakmem.a: src/libhakcore.la
+	$(AM_V_GEN)$(CC) $(CFLAGS) -r -nostdlib -o src/libhakmem-all.o \
+	  -Wl,--whole-archive src/.libs/libhakcore.a -Wl,--no-whole-archive
+	$(AM_V_at)$(OBJCOPY) --localize-hidden src/libhakmem-all.o
+	$(AM_V_at)rm -f $@
+	$(AM_V_at)$(AR) cr $@ src/libhakmem-all.o
+endif
+
+# ---- the interposer: a shared object without a name of its own, in a private folder. It is linked
+# as a "program" since libtool would give a module a soname, a .la file and maybe an archive.
+if INTERPOSER
+preloaddir = $(pkglibdir)
+preload_PROGRAMS = src/libhakmem-preload.so
+src_libhakmem_preload_so_SOURCES = $(core_sources) $(interposer_sources) $(core_headers)
+src_libhakmem_preload_so_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/src -DHAKMEM_INTERPOSER=1
+# -fexceptions: operator new calls the C++ library's, which throws through it.
+src_libhakmem_preload_so_CFLAGS = $(HAK_CFLAGS) -fPIC -fexceptions
+src_libhakmem_preload_so_LDADD =
+src_libhakmem_preload_so_LINK = $(CC) $(src_libhakmem_preload_so_CFLAGS) $(CFLAGS) -shared \
+  $(AM_LDFLAGS) $(LDFLAGS) $(DEFS_LDFLAGS) -Wl,-z,nodelete -Wl,-z,now \
+  -Wl,--version-script=$(srcdir)/src/libhakmem-preload.map -o $@
+EXTRA_src_libhakmem_preload_so_DEPENDENCIES = src/libhakmem-preload.map
+endif

@@ -1,0 +1,57 @@
+# Tests. One block for each test, in any order; add yours at the end of its group.
+#
+# A program without a _LDADD of its own links the library's objects with all symbols
+# reachable, and libcheck. A test of the public interface sets
+#   tests_x_LDADD = src/libhakmem.la $(CHECK_LIBS)    and    tests_x_LDFLAGS = $(AM_LDFLAGS) -no-install
+# and a program that is to run under the interposer an empty _LDADD.
+# Every test finds these in its environment, as absolute paths, empty where not built:
+#   HAK_TEST_LIBRARY, HAK_TEST_ARCHIVE, HAK_TEST_PRELOAD, HAK_TEST_SRCDIR, HAK_TEST_BUILDDIR, HAK_TEST_CC (compiler and flags),
+# and HAK_TEST_SANITIZER, empty or what the objects are built with. No HAKMEM_* variable is set.
+# A test that cannot run says why on stdout and exits with 77.
+
+LDADD = src/libhakcore.la $(CHECK_LIBS)
+
+AM_TESTS_ENVIRONMENT = \
+  for name in `env | sed -n 's/^\(HAKMEM_[A-Za-z0-9_]*\)=.*/\1/p'`; do unset $$name; done; \
+  HAK_TEST_LIBRARY='$(abs_builddir)/src/.libs/libhakmem.so.0'; export HAK_TEST_LIBRARY; \
+  HAK_TEST_ARCHIVE='$(test_archive)'; export HAK_TEST_ARCHIVE; \
+  HAK_TEST_PRELOAD='$(test_preload)'; export HAK_TEST_PRELOAD; \
+  HAK_TEST_SRCDIR='$(abs_srcdir)'; export HAK_TEST_SRCDIR; \
+  HAK_TEST_BUILDDIR='$(abs_builddir)'; export HAK_TEST_BUILDDIR; \
+  HAK_TEST_CC='$(CC) $(CFLAGS) $(SANITIZER_FLAGS)'; export HAK_TEST_CC; \
+  HAK_TEST_SANITIZER='$(SANITIZER)'; export HAK_TEST_SANITIZER; \
+  NM='$(NM)'; export NM;
+if ENABLE_STATIC
+test_archive = $(abs_builddir)/src/libhakmem.a
+endif
+if INTERPOSER
+test_preload = $(abs_builddir)/src/libhakmem-preload.so
+endif
+
+# Programs in check_PROGRAMS that are started by another test go to check_PROGRAMS only.
+unit_tests =
+EXTRA_DIST += tests/unit/unit.h
+
+# ---- unit tests: tests/unit/check_<module>.c
+if HAVE_CHECK
+unit_tests += tests/unit/check_options
+tests_unit_check_options_SOURCES = tests/unit/check_options.c
+
+unit_tests += tests/unit/check_message
+tests_unit_check_message_SOURCES = tests/unit/check_message.c
+
+unit_tests += tests/unit/check_trace
+tests_unit_check_trace_SOURCES = tests/unit/check_trace.c
+
+unit_tests += tests/unit/check_counters
+tests_unit_check_counters_SOURCES = tests/unit/check_counters.c
+endif
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests)
+
+# ---- the tree and what was built from it
+dist_check_SCRIPTS += tests/check-layers
+TESTS += tests/check-layers
+
+dist_check_SCRIPTS += tests/check-exports
+TESTS += tests/check-exports

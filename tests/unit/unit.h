@@ -1,0 +1,29 @@
+/* unit.h - the frame of a test program on libcheck. */
+#ifndef HAKMEM_TESTS_UNIT_H
+#define HAKMEM_TESTS_UNIT_H
+
+#include <check.h>
+#include <stdlib.h>
+
+/* Runs one test case made of the given tests; what main returns. */
+static inline int unit_run(const char *name, const TTest *const *tests, size_t count, double seconds) {
+  Suite *suite = suite_create(name);
+  TCase *cases = tcase_create(name);
+  tcase_set_timeout(cases, seconds);
+  for (size_t i = 0; i < count; i++) tcase_add_test(cases, tests[i]);
+  suite_add_tcase(suite, cases);
+  SRunner *runner = srunner_create(suite);
+  srunner_run_all(runner, CK_ENV);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* UNIT_MAIN("size_class", test_a, test_b): the whole main of a program, 60 seconds a test. */
+#define UNIT_MAIN(name, ...)                                                          \
+  int main(void) {                                                                    \
+    const TTest *const tests[] = { __VA_ARGS__ };                                     \
+    return unit_run(name, tests, sizeof tests / sizeof tests[0], 60);                 \
+  }
+
+#endif
