@@ -3,7 +3,7 @@
    Every function is a raw system call: it never enters the C library's
    wrappers, which another preloaded object may have replaced, and never touches
    errno. Failure is NULL or false; memory is unchanged then.
-   None may be called with a lock held (debug builds check). */
+   None may be called with a lock held but that of the start (debug builds check). */
 #ifndef HAKMEM_OS_H
 #define HAKMEM_OS_H
 
@@ -27,7 +27,8 @@ bool os_commit(void *start, size_t size);
 bool os_purge(void *start, size_t size);
 /* mremap in place. */
 bool os_resize_in_place(void *start, size_t old_size, size_t new_size);
-/* mremap with a move onto target, which is a mapping of ours of new_size bytes that it replaces. */
+/* mremap with a move onto target, which is a mapping of ours of new_size bytes that it replaces.
+   False: the memory at start is unchanged, and target is not ours any more (given back). */
 bool os_move(void *start, size_t old_size, void *target, size_t new_size);
 
 enum os_huge { OS_HUGE_NEVER, OS_HUGE_ASK };
@@ -52,10 +53,12 @@ extern uintptr_t os_brk_start;
 /* Address space still allowed by RLIMIT_AS, SIZE_MAX when unlimited. Start only: reads /proc/self/statm. */
 size_t os_address_space_left(void);
 bool os_is_main_thread(void);
+/* Lets other threads run for a moment, without sched_yield, which filters may answer with death. */
 void os_yield(void);
 /* Waits while *word == value; returns at a wake or for no reason. */
 void os_futex_wait(uint32_t *word, uint32_t value);
 void os_futex_wake(uint32_t *word, int count);
+/* As write(2), but -errno on failure, and not cut short by signals before the first byte. */
 ssize_t os_write(int fd, const void *data, size_t size);
 int os_getpid(void);
 

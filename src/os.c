@@ -1,0 +1,374 @@
+/* os.c - see os.h.
+
+   Every call goes through syscall(2) with errno saved, never through the C
+   library's wrappers. After start only brk, mmap, munmap, mremap, mprotect, madvise
+   and futex are made (mincore and msync where HAKMEM_EXTERNAL_GUARD asks for
+   them, write for messages and traces), and each of them may be refused by a filter with
+   ENOSYS or EPERM: that is a failure like any other. The clock goes through the vDSO.
+   Start also makes prlimit64, getpid, gettid and, under a limit of address space,
+   openat, read and close. */
+#include <config.h>
+
+#include "os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "align.h"
+#include "lock.h"
+
+/* linux/mman.h, of kernels younger than the headers that this may be built with. */
+enum { ADVICE_POPULATE_READ = 22, ADVICE_POPULATE_WRITE = 23 };
+
+enum { FUTEX_WAIT_PRIVATE_OP = 0 | 128, FUTEX_WAKE_PRIVATE_OP = 1 | 128 };
+
+/* The call whose offset is in pages, where there is one. The offset is always 0 here. */
+#ifdef SYS_mmap2
+#define MMAP_CALL SYS_mmap2
+#else
+#define MMAP_CALL SYS_mmap
+#endif
+
+#ifdef SYS_futex
+#define FUTEX_CALL SYS_futex
+#else
+#define FUTEX_CALL SYS_futex_time64
+#endif
+
+size_t os_page_size = 4096;
+uintptr_t os_brk_start;
+
+/* Keeps errno; the result is the system call's, -errno on failure. */
+static long result_of(long result, int saved_errno) {
+  if (result == -1) {
+    result = -errno;
+    errno = saved_errno;
+  }
+  return result;
+}
+
+/* Addresses over the middle of a 32-bit space are negative too, so a sign test would not do. */
+static bool failed(long result) { return (unsigned long)result > -4096UL; }
+
+/* ---- the kernel's side of the table ---- */
+
+static long kernel_mmap(void *hint, size_t size, int prot, int flags) {
+  int saved = errno;
+  return result_of(syscall(MMAP_CALL, hint, size, prot, flags, -1, 0L), saved);
+}
+
+static long kernel_munmap(void *start, size_t size) {
+  int saved = errno;
+  return result_of(syscall(SYS_munmap, start, size), saved);
+}
+
+static long kernel_mprotect(void *start, size_t size, int prot) {
+  int saved = errno;
+  return result_of(syscall(SYS_mprotect, start, size, prot), saved);
+}
+
+static long kernel_madvise(void *start, size_t size, int advice) {
+  int saved = errno;
+  return result_of(syscall(SYS_madvise, start, size, advice), saved);
+}
+
+static long kernel_mremap(void *start, size_t old_size, size_t new_size, int flags, void *target) {
+  int saved = errno;
+  return result_of(syscall(SYS_mremap, start, old_size, new_size, flags, target), saved);
+}
+
+const struct os_ops os_kernel = {
+  kernel_mmap, kernel_munmap, kernel_mprotect, kernel_madvise, kernel_mremap
+};
+const struct os_ops *os_ops = &os_kernel;
+
+/* ---- mappings ---- */
+
+/* What one thread did with a mapping happens before what another does with the
+   next mapping at the same address. The kernel orders the two; this counter tells
+   ThreadSanitizer, which does not see raw system calls. Release in unmap pairs with acquire in map. */
+static uint32_t unmap_count;
+
+/* Where the next aligned mapping is tried: it should end at or below this address.
+   The start of the last one, or the end of what was unmapped last. Atomic, relaxed: a stale value costs a
+   second system call at most. */
+static uintptr_t place_below;
+
+enum { PLACE_ALIGNMENT_MAX = 2 << 20 };   /* larger alignments would drag place_below far down */
+
+/* The highest end of a mapping that the registry has words for. */
+static uintptr_t highest_end(void) {
+  return sizeof(void *) == 8 ? (uintptr_t)((uint64_t)1 << 48) : UINTPTR_MAX;
+}
+
+static void *map(void *hint, size_t size, int prot, int flags) {
+  lock_assert_none_held();
+  if (size == 0 || size > PTRDIFF_MAX)
+    return NULL;
+  long result = os_ops->mmap(hint, size, prot, flags | MAP_PRIVATE | MAP_ANONYMOUS);
+  if (failed(result))
+    return NULL;
+  (void)__atomic_load_n(&unmap_count, __ATOMIC_ACQUIRE);
+  if ((uintptr_t)result > highest_end() - size) {
+    os_ops->munmap((void *)result, size);
+    return NULL;
+  }
+  return (void *)result;
+}
+
+void *os_reserve(size_t size) { return map(NULL, size, PROT_NONE, MAP_NORESERVE); }
+
+void *os_map(void *hint, size_t size) { return map(hint, size, PROT_READ | PROT_WRITE, 0); }
+
+/* Maps more than is asked for and gives the ends back. When the kernel refuses to cut an end off (too many
+   mappings), it stays: address space without pages, which is better than no memory. */
+static HAK_COLD void *map_and_trim(size_t size, size_t alignment) {
+  size_t slack = alignment - os_page_size;
+  if (size > PTRDIFF_MAX - slack)
+    return NULL;
+  char *start = os_map(NULL, size + slack);
+  if (start == NULL)
+    return NULL;
+  char *aligned = start + (align_up((uintptr_t)start, alignment) - (uintptr_t)start);
+  size_t before = (size_t)(aligned - start);
+  if (before != 0)
+    os_ops->munmap(start, before);
+  if (slack != before)
+    os_ops->munmap(aligned + size, slack - before);
+  return aligned;
+}
+
+void *os_map_aligned(size_t size, size_t alignment) {
+  if (size == 0 || size > PTRDIFF_MAX - os_page_size || alignment > (SIZE_MAX >> 1) + 1)
+    return NULL;
+  size = align_up(size, os_page_size);
+  uintptr_t below = __atomic_load_n(&place_below, __ATOMIC_RELAXED);
+  uintptr_t hint = below > size ? align_down(below - size, alignment) : 0;
+  char *start = os_map((void *)hint, size);
+  if (start == NULL)
+    return NULL;
+  if (!is_aligned(start, alignment)) {
+    os_ops->munmap(start, size);
+    start = map_and_trim(size, alignment);
+  }
+  if (start != NULL && alignment <= PLACE_ALIGNMENT_MAX)
+    __atomic_store_n(&place_below, (uintptr_t)start, __ATOMIC_RELAXED);
+  return start;
+}
+
+bool os_unmap(void *start, size_t size) {
+  lock_assert_none_held();
+  __atomic_fetch_add(&unmap_count, 1, __ATOMIC_RELEASE);
+  if (failed(os_ops->munmap(start, size)))
+    return false;
+  /* So that holes are filled again, and addresses (and the registry with them) do not wander down forever. */
+  __atomic_store_n(&place_below, (uintptr_t)start + size, __ATOMIC_RELAXED);
+  return true;
+}
+
+bool os_commit(void *start, size_t size) {
+  lock_assert_none_held();
+  return !failed(os_ops->mprotect(start, size, PROT_READ | PROT_WRITE));
+}
+
+static bool advise(void *start, size_t size, int advice) {
+  lock_assert_none_held();
+  return !failed(os_ops->madvise(start, size, advice));
+}
+
+bool os_purge(void *start, size_t size) { return advise(start, size, MADV_DONTNEED); }
+
+bool os_resize_in_place(void *start, size_t old_size, size_t new_size) {
+  lock_assert_none_held();
+  return !failed(os_ops->mremap(start, old_size, new_size, 0, NULL));
+}
+
+bool os_move(void *start, size_t old_size, void *target, size_t new_size) {
+  lock_assert_none_held();
+  __atomic_fetch_add(&unmap_count, 1, __ATOMIC_RELEASE);
+  long result = os_ops->mremap(start, old_size, new_size, MREMAP_MAYMOVE | MREMAP_FIXED, target);
+  if (!failed(result))
+    return true;
+  /* The kernel takes the target away before it finds that the source is not one mapping
+     (EFAULT: the program has changed a part of it) or may not be locked (EAGAIN). Another
+     thread may have mapped something there since. */
+  if (result != -EFAULT && result != -EAGAIN)
+    os_unmap(target, new_size);
+  return false;
+}
+
+bool os_advise_huge(void *start, size_t size, enum os_huge want) {
+  return advise(start, size, want == OS_HUGE_ASK ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
+bool os_populate(void *start, size_t size) { return advise(start, size, ADVICE_POPULATE_WRITE); }
+
+bool os_dont_dump(void *start, size_t size) { return advise(start, size, MADV_DONTDUMP); }
+
+/* ---- the safe probe ---- */
+
+/* The whole pages that [start, start+size) touches; false where no user memory can be. */
+static bool pages_touched(const void *start, size_t size, uintptr_t *first, size_t *length) {
+  uintptr_t from = (uintptr_t)start;
+  uintptr_t last = from + (size == 0 ? 0 : size - 1);
+  if (last < from || last > UINTPTR_MAX - os_page_size)
+    return false;
+  if (sizeof(void *) == 8 && last > (uintptr_t)INTPTR_MAX)
+    return false;
+  *first = align_down(from, os_page_size);
+  *length = align_down(last, os_page_size) - *first + os_page_size;
+  return true;
+}
+
+bool os_readable_populate(const void *start, size_t size) {
+  uintptr_t first;
+  size_t length;
+  if (!pages_touched(start, size, &first, &length))
+    return false;
+  return advise((void *)first, length, ADVICE_POPULATE_READ);
+}
+
+/* One page a call: what it writes is then a byte, whatever the range. */
+bool os_readable_mincore(const void *start, size_t size) {
+  uintptr_t first;
+  size_t length;
+  if (!pages_touched(start, size, &first, &length))
+    return false;
+  lock_assert_none_held();
+  for (size_t offset = 0; offset < length; offset += os_page_size) {
+    unsigned char resident;
+    int saved = errno;
+    if (failed(result_of(syscall(SYS_mincore, first + offset, os_page_size, &resident), saved)))
+      return false;
+  }
+  return true;
+}
+
+bool os_readable_msync(const void *start, size_t size) {
+  uintptr_t first;
+  size_t length;
+  if (!pages_touched(start, size, &first, &length))
+    return false;
+  lock_assert_none_held();
+  int saved = errno;
+  return !failed(result_of(syscall(SYS_msync, first, length, MS_ASYNC), saved));
+}
+
+/* ---- clock, brk, limits ---- */
+
+uint64_t os_now_ms(void) {
+  struct timespec now = { 0, 0 };
+  int saved = errno;
+  (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  errno = saved;
+  return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* The system call never fails: for an impossible wish (0) it answers with the current
+   end. A filter that refuses it yields 0, an empty heap. */
+uintptr_t os_brk_now(void) {
+  int saved = errno;
+  long result = result_of(syscall(SYS_brk, 0L), saved);
+  return failed(result) ? 0 : (uintptr_t)result;
+}
+
+/* The kernel's struct rlimit64, which the C library shows only with a feature macro. */
+struct limit64 {
+  uint64_t soft, hard;
+};
+
+/* Pages of address space in use, by the first number of /proc/self/statm; 0 when it cannot be read. */
+static size_t pages_in_use(void) {
+  char text[64];
+  int saved = errno;
+  long fd = result_of(syscall(SYS_openat, AT_FDCWD, "/proc/self/statm", O_RDONLY | O_CLOEXEC, 0), saved);
+  if (failed(fd))
+    return 0;
+  long length = result_of(syscall(SYS_read, fd, text, sizeof text), saved);
+  (void)result_of(syscall(SYS_close, fd), saved);
+  size_t pages = 0;
+  for (long i = 0; i < length && text[i] >= '0' && text[i] <= '9'; i++)
+    pages = pages * 10 + (size_t)(text[i] - '0');
+  return pages;
+}
+
+size_t os_address_space_left(void) {
+  struct limit64 limit = { UINT64_MAX, UINT64_MAX };
+  int saved = errno;
+  long result = result_of(syscall(SYS_prlimit64, 0L, RLIMIT_AS, NULL, &limit), saved);
+  if (failed(result) || limit.soft >= SIZE_MAX)
+    return SIZE_MAX;
+  size_t allowed = (size_t)limit.soft;
+  size_t used = pages_in_use() * os_page_size;
+  if (used == 0)
+    used = allowed / 4;
+  return used < allowed ? allowed - used : 0;
+}
+
+void os_init(void) {
+  unsigned long size = getauxval(AT_PAGESZ);
+  if (is_power_of_two(size) && size >= 4 * KIB && size <= 64 * KIB)
+    os_page_size = size;
+  os_brk_start = os_brk_now();
+}
+
+/* ---- threads ---- */
+
+int os_getpid(void) {
+  int saved = errno;
+  return (int)result_of(syscall(SYS_getpid), saved);
+}
+
+bool os_is_main_thread(void) {
+  int saved = errno;
+  return (int)result_of(syscall(SYS_gettid), saved) == os_getpid();
+}
+
+/* What the futex call that is used here takes, on each machine. */
+struct futex_timeout {
+#ifdef SYS_futex
+  long seconds, nanoseconds;
+#else
+  int64_t seconds, nanoseconds;
+#endif
+};
+
+static long futex(uint32_t *word, int operation, uint32_t value, const struct futex_timeout *timeout) {
+  int saved = errno;
+  return result_of(syscall(FUTEX_CALL, word, operation, value, timeout, NULL, 0), saved);
+}
+
+/* A wait that nobody ends, for 50 microseconds: sched_yield is in few sandboxes' lists.
+   Refused: returns at once. */
+void os_yield(void) {
+  static uint32_t never_woken;   /* constant 0 */
+  const struct futex_timeout timeout = { 0, 50000 };
+  (void)futex(&never_woken, FUTEX_WAIT_PRIVATE_OP, 0, &timeout);
+}
+
+void os_futex_wait(uint32_t *word, uint32_t value) {
+  lock_assert_none_held();
+  (void)futex(word, FUTEX_WAIT_PRIVATE_OP, value, NULL);
+}
+
+void os_futex_wake(uint32_t *word, int count) {
+  lock_assert_none_held();
+  (void)futex(word, FUTEX_WAKE_PRIVATE_OP, (uint32_t)count, NULL);
+}
+
+/* ---- output ---- */
+
+ssize_t os_write(int fd, const void *data, size_t size) {
+  int saved = errno;
+  long result;
+  do
+    result = result_of(syscall(SYS_write, fd, data, size), saved);
+  while (result == -EINTR);
+  return (ssize_t)result;
+}
