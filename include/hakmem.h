@@ -2,24 +2,175 @@
 
    Copyright (c) 2026 the libhakmem authors. SPDX-License-Identifier: MIT
 
-   All functions are thread-safe. None but those that say so may be called from a
-   signal handler that interrupted one of them. After fork(2) in a process with
-   several threads all of them work in parent and child. */
+   What holds for all functions:
+
+   Sizes are in bytes. Blocks start at a multiple of 16, and more where an alignment was asked for. A
+   request of 0 bytes gives a block of its own, which is to be freed like any other. Requests of
+   more than PTRDIFF_MAX bytes fail with ENOMEM.
+
+   Threads: all functions may be called from any thread at any time, and a block may be freed by
+   another thread than the one that got it.
+   Signals: a handler that interrupted code outside of this library may call any of them; one that
+   interrupted a call of this library may call none.
+   Fork: after fork(2) all of them work in parent and child, however many threads there were.
+
+   Where a block came from matters: what these functions return goes back to these functions only, never
+   to free(3), and the other way round. (Under libhakmem-preload.so there is one heap, and they may be
+   mixed.) A pointer that is not the start of a live block of this library is recognised, nothing
+   is read or written through it, and HAKMEM_INVALID_FREE decides what happens; see hakmem(7). */
 #ifndef HAKMEM_H
 #define HAKMEM_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
+#define HAKMEM_VERSION "0.1.0"
+
+#if !defined(__cplusplus)
+#define HAK_NOEXCEPT
+#elif __cplusplus >= 201103L
 #define HAK_NOEXCEPT noexcept
 #else
-#define HAK_NOEXCEPT
+#define HAK_NOEXCEPT throw()
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
+#define HAK_PUBLIC __attribute__((__visibility__("default")))
 #define HAK_ATTR(x) __attribute__(x)
 #else
+#define HAK_PUBLIC
 #define HAK_ATTR(x)
+#endif
+
+/* Lets gcc warn when a block is handed to a function that it does not belong to. */
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 11
+#define HAK_FREED_WITH(function, position) __attribute__((__malloc__(function, position)))
+#else
+#define HAK_FREED_WITH(function, position)
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Giving back ---- */
+
+/* Frees the block p. NULL: does nothing. errno is preserved, always. */
+HAK_PUBLIC void hak_free(void *p) HAK_NOEXCEPT;
+
+/* The same, for callers that know what they asked for: size (and alignment) as in the request, or
+   the size of the last hak_realloc. They are hints, and ignored by this version. */
+HAK_PUBLIC void hak_free_sized(void *p, size_t size) HAK_NOEXCEPT;
+HAK_PUBLIC void hak_free_aligned_sized(void *p, size_t alignment, size_t size) HAK_NOEXCEPT;
+
+/* ---- Getting ----
+   All return NULL and set errno to ENOMEM when there is no memory or the size is impossible; errno is preserved
+   otherwise. What they return belongs to the caller until hak_free or hak_realloc. */
+
+/* size bytes, not initialised. */
+HAK_PUBLIC void *hak_malloc(size_t size) HAK_NOEXCEPT
+    HAK_ATTR((__malloc__, __alloc_size__(1), __warn_unused_result__)) HAK_FREED_WITH(hak_free, 1);
+
+/* An array of count elements of size bytes each, all zero. A product that overflows is ENOMEM. */
+HAK_PUBLIC void *hak_calloc(size_t count, size_t size) HAK_NOEXCEPT
+    HAK_ATTR((__malloc__, __alloc_size__(1, 2), __warn_unused_result__)) HAK_FREED_WITH(hak_free, 1);
+
+/* Gives the block p a new size. The contents are kept up to the smaller of both sizes; the block may move, and p is
+   then no longer valid, nor is any alignment over 16 that it was requested with. On failure the old block
+   is unchanged and still the caller's.
+   p NULL: as hak_malloc(size). size 0 and p not NULL: frees p and returns NULL, errno preserved, as the C library's
+   realloc(3) does. EINVAL: p is not a live block and HAKMEM_INVALID_FREE says to go on. */
+HAK_PUBLIC void *hak_realloc(void *p, size_t size) HAK_NOEXCEPT
+    HAK_ATTR((__alloc_size__(2), __warn_unused_result__)) HAK_FREED_WITH(hak_free, 1);
+
+/* hak_realloc(p, count * size), but ENOMEM and an unchanged block when the product overflows. */
+HAK_PUBLIC void *hak_reallocarray(void *p, size_t count, size_t size) HAK_NOEXCEPT
+    HAK_ATTR((__alloc_size__(2, 3), __warn_unused_result__)) HAK_FREED_WITH(hak_free, 1);
+
+/* size bytes at a multiple of alignment. EINVAL: alignment is not a power of two. Any size will do, it need
+   not be a multiple of the alignment. hak_memalign is an old name for the same. */
+HAK_PUBLIC void *hak_aligned_alloc(size_t alignment, size_t size) HAK_NOEXCEPT
+    HAK_ATTR((__malloc__, __alloc_align__(1), __alloc_size__(2), __warn_unused_result__)) HAK_FREED_WITH(hak_free, 1);
+HAK_PUBLIC void *hak_memalign(size_t alignment, size_t size) HAK_NOEXCEPT
+    HAK_ATTR((__malloc__, __alloc_align__(1), __alloc_size__(2), __warn_unused_result__)) HAK_FREED_WITH(hak_free, 1);
+
+/* Stores such a block in *block and returns 0. EINVAL: alignment is not a power of two, or not a multiple
+   of sizeof(void *); ENOMEM: as above. These are returned, *block is unchanged then; errno is preserved always. */
+HAK_PUBLIC int hak_posix_memalign(void **block, size_t alignment, size_t size) HAK_NOEXCEPT
+    HAK_ATTR((__warn_unused_result__));
+
+/* ---- Asking ---- */
+
+/* Bytes that may be used at p: at least what was asked for, constant while the block lives, all of them readable and
+   writable. 0 for NULL. For debugging and statistics: ask for what is needed instead. */
+HAK_PUBLIC size_t hak_usable_size(const void *p) HAK_NOEXCEPT;
+
+/* 1 if p is the start of a live block of this library, else 0, for any pointer at all: exact, without a system call
+   and without reading anything through it. The answer is of use only while nobody frees that block. Under
+   HAKMEM_FORCE_LIBC_ALLOC=1 always 0. */
+HAK_PUBLIC int hak_owns(const void *p) HAK_NOEXCEPT;
+
+/* Gives free memory back to the kernel, all but about keep bytes. 1 if any was given back, else 0. errno is preserved. */
+HAK_PUBLIC int hak_trim(size_t keep) HAK_NOEXCEPT;
+
+/* ---- Figures ---- */
+
+enum hak_tier { HAK_TIER_TINY, HAK_TIER_MID, HAK_TIER_L25, HAK_TIER_HUGE, HAK_TIER_COUNT };
+
+struct hak_tier_stats {
+  uint64_t requests;      /* blocks handed out since the start of the process */
+  uint64_t live_blocks;   /* blocks in use */
+  uint64_t live_bytes;    /* bytes in them, rounded up to the block sizes */
+  uint64_t held_bytes;    /* address space held for them, in use or not */
+};
+
+/* Later versions append members and change none. */
+struct hak_stats {
+  struct hak_tier_stats tier[HAK_TIER_COUNT];
+  uint64_t committed_bytes;   /* made readable and writable, without huge blocks */
+  uint64_t dirty_bytes;       /* free, but with pages that may be resident */
+  uint64_t metadata_bytes;    /* for the library's own structures */
+  uint64_t bigcache_bytes;    /* kept in BigCache */
+  uint64_t bigcache_hits;
+  uint64_t whale_bytes;       /* kept in the whale cache */
+  uint64_t whale_hits;
+  uint64_t mappings_made;     /* system calls that mapped huge blocks, */
+  uint64_t mappings_gone;     /* and that unmapped them */
+  uint64_t purge_calls;       /* system calls that gave pages back, */
+  uint64_t purged_bytes;      /* and what they gave back */
+  uint64_t remote_frees;      /* blocks freed by another thread than their owner, */
+  uint64_t remote_batches;    /* and the batches in which they travelled */
+  uint64_t heaps;             /* threads that have a heap now */
+  uint64_t abandoned_slabs;   /* slabs that threads left behind */
+  uint64_t foreign_frees;     /* forwarded to the C library */
+  uint64_t invalid_frees;     /* pointers that were not the start of a live block */
+};
+
+/* Fills in *stats, which is size bytes long: pass sizeof(struct hak_stats). Members that the library does not know
+   are set to 0; none beyond size is touched. Returns the size of the structure that the library knows, so a caller
+   built against a newer header sees which members are meaningless. Figures of other threads that
+   allocate meanwhile are approximate. Allocates nothing. */
+HAK_PUBLIC size_t hak_stats_get(struct hak_stats *stats, size_t size) HAK_NOEXCEPT;
+
+enum hak_format { HAK_FORMAT_TEXT, HAK_FORMAT_JSON, HAK_FORMAT_XML };
+
+/* Writes the full report in pieces, none of them NUL-terminated, through write(context, text, size); NULL: to file
+   descriptor 2. Allocates nothing; write may allocate. Returns 0, or EINVAL for an unknown format. */
+HAK_PUBLIC int hak_stats_print(enum hak_format format,
+    void (*write)(void *context, const char *text, size_t size), void *context) HAK_NOEXCEPT;
+
+/* ---- Settings ---- */
+
+/* Writes the value in force of an option, with or without "HAKMEM_" before its name, to buffer, NUL-terminated, and
+   returns buffer. NULL: errno says EINVAL (there is no such option) or ERANGE (the text and its NUL are longer than
+   size; 256 is always enough). */
+HAK_PUBLIC const char *hak_option_get(const char *name, char *buffer, size_t size) HAK_NOEXCEPT;
+
+/* The version of the library that is running, "0.1.0"; HAKMEM_VERSION is the header's. Never freed. */
+HAK_PUBLIC const char *hak_version(void) HAK_NOEXCEPT;
+
+#ifdef __cplusplus
+}
+#endif
+
 #endif
