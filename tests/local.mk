@@ -45,6 +45,15 @@ tests_unit_check_trace_SOURCES = tests/unit/check_trace.c
 
 unit_tests += tests/unit/check_counters
 tests_unit_check_counters_SOURCES = tests/unit/check_counters.c
+
+unit_tests += tests/unit/check_os
+tests_unit_check_os_SOURCES = tests/unit/check_os.c
+
+unit_tests += tests/unit/check_lock
+tests_unit_check_lock_SOURCES = tests/unit/check_lock.c
+
+unit_tests += tests/unit/check_metadata
+tests_unit_check_metadata_SOURCES = tests/unit/check_metadata.c
 endif
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
