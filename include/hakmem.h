@@ -147,7 +147,7 @@ struct hak_stats {
 };
 
 /* Fills in *stats, which is size bytes long: pass sizeof(struct hak_stats). Members that the library does not know
-   are set to 0; none beyond size is touched. Returns the size of the structure that the library knows, so a caller
+   are set to 0; none beyond size is touched (with size 0 stats may be NULL). Returns the size of the structure that the library knows, so a caller
    built against a newer header sees which members are meaningless. Figures of other threads that
    allocate meanwhile are approximate. Allocates nothing. */
 HAK_PUBLIC size_t hak_stats_get(struct hak_stats *stats, size_t size) HAK_NOEXCEPT;
