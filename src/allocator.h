@@ -7,7 +7,10 @@
 #ifndef HAKMEM_ALLOCATOR_H
 #define HAKMEM_ALLOCATOR_H
 
-#include "compiler.h"
+#include "bad_free.h"
+
+struct slab;
+struct huge;
 
 /* What malloc(size) continues with when the fast path has no block. size 0 is a minimal block. */
 void *allocator_malloc(size_t size) HAK_NOINLINE;
@@ -24,8 +27,19 @@ void allocator_free(void *p) HAK_NOINLINE;
 size_t allocator_usable_size(const void *p);
 /* Exact: is p the start of a live block of ours? Never faults, no system call. */
 bool allocator_owns(const void *p);
+/* What allocator_usable_size and allocator_realloc ask first. usable 0: not the start of a live block. */
+struct live_block {
+  size_t usable;
+  struct slab *slab;        /* one of the two, when live */
+  struct huge *huge;
+  bool ours;                /* the registry knows the address */
+  enum bad_reason reason;   /* when it is ours and not live */
+};
+struct live_block allocator_find(const void *p);
 /* Gives free memory back to the kernel, all but keep bytes; true if any was. */
 bool allocator_trim(size_t keep);
+/* process.c: at the end of the start. */
+void allocator_ready(void);
 /* Starts the library if it has not been: options are read. */
 void allocator_start(void);
 /* True when HAKMEM_FORCE_LIBC_ALLOC=1 (after allocator_start()). */

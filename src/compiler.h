@@ -28,9 +28,9 @@ enum { CHECKS = HAKMEM_CHECKS };
 /* HAKMEM_DEBUG (configure --enable-debug): invariants are checked at run time. */
 enum { DEBUG_BUILD = HAKMEM_DEBUG };
 
-/* A load that may race with a store of the same aligned word, where any of the
-   two values is right. A plain load lets the compiler use it as a memory
-   operand of the compare; ThreadSanitizer gets to see an atomic one. */
+/* A load and a store that may race on the same aligned word, where any of the
+   two values is right. A plain one lets the compiler use it as a memory
+   operand; ThreadSanitizer gets to see an atomic one. */
 #ifdef __SANITIZE_THREAD__
 #define HAK_TSAN 1
 #elif defined(__has_feature)
@@ -40,8 +40,10 @@ enum { DEBUG_BUILD = HAKMEM_DEBUG };
 #endif
 #ifdef HAK_TSAN
 #define load_racy(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+#define store_racy(p, value) __atomic_store_n((p), (value), __ATOMIC_RELAXED)
 #else
 #define load_racy(p) (*(p))
+#define store_racy(p, value) (*(p) = (value))
 #endif
 
 #endif

@@ -1,29 +1,16 @@
 /* huge.h - blocks over 1 MiB (or of tiers that are switched off): a mapping each. Layer 6.
 
-   A record per mapping, in metadata, found by the registry at the block's start
-   (always a multiple of 64 KiB). The mapping may start below the block only when an
-   alignment over the mapping's own was asked for: then the slack before it is unmapped,
-   so block start == mapping start always. Records are reused, never given back.
+   A record per mapping (mapping_cache.h), in metadata, found by the registry at the block's
+   start. The block starts where the mapping starts, always at a multiple of 64 KiB: what an
+   alignment over that leaves before it is unmapped.
 
    Order on free: BigCache (size in range, within budget), else whale cache, else
-   munmap. A mapping that is kept stays in the registry with state HUGE_KEPT,
-   so that a second free of it is recognised. */
+   munmap. A mapping that is kept stays in the registry with state HUGE_KEPT, so
+   that a second free of it is recognised. */
 #ifndef HAKMEM_HUGE_H
 #define HAKMEM_HUGE_H
 
-#include "compiler.h"
-
-enum huge_state { HUGE_UNUSED, HUGE_LIVE, HUGE_KEPT };
-
-struct huge {
-  char *start;            /* constant while live or kept */
-  size_t size;            /* bytes of the mapping, a multiple of the page; usable size */
-  uint32_t state;         /* enum huge_state; atomic: HUGE_LIVE -> HUGE_KEPT or HUGE_UNUSED by compare-and-swap in huge_free */
-  uint32_t dirty;         /* 0: every page reads as zero (fresh or purged) */
-  uint32_t growths;       /* times that realloc has made it larger: slack from the second on */
-  uint64_t kept_since_ms;
-  struct huge *next, *previous;   /* list of live ones or a cache's list; lock HUGE / MAPPING_CACHE */
-};
+#include "mapping_cache.h"
 
 enum huge_free_result { HUGE_FREED, HUGE_NOT_LIVE };
 
@@ -41,6 +28,12 @@ struct huge *huge_find_inside(const void *p);
 bool huge_was_freed(const void *p);
 /* Gives all kept mappings back; returns bytes. */
 size_t huge_trim(void);
+/* Gives back a few of those that have been kept for too long. For slow paths: no lock is held. */
+void huge_tick(uint64_t now_ms);
+
+/* Called when the kernel refuses memory, before the one more try: gives back what the other tiers keep,
+   returns bytes. Set once at start; NULL: nothing to call. */
+extern size_t (*huge_reclaim)(void);
 
 void huge_fork_prepare(void);
 void huge_fork_release(bool child);

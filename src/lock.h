@@ -11,7 +11,6 @@
 enum lock_rank {
   RANK_START,        /* start of the process's heap */
   RANK_HEAPS,        /* the list of heaps */
-  RANK_FALLBACK,     /* the heap of threads that have none */
   RANK_HEAP,         /* one heap's slow path */
   RANK_ABANDONED,    /* slabs without an owner */
   RANK_SUPERSLAB,    /* spans of units */

@@ -45,9 +45,12 @@ static const struct row table[] = {
     "fast: BIGCACHE_MAX_MB=512, WHALE_SLOTS=32, PURGE_DELAY_MS=1000, SUPERSLAB_MAX_CACHED=32. "
     "minimal: BIGCACHE=0, WHALE=0, PURGE_DELAY_MS=0, SUPERSLAB_MAX_CACHED=0." },
   SWITCH("FORCE_LIBC_ALLOC", force_libc_alloc, 0, "Sends every call to the C library's malloc."),
-  SWITCH("WRAP_TINY", wrap_tiny, 1, "Serves requests up to 1 KiB from slabs of their own; 0: the Mid pool serves them."),
-  SWITCH("WRAP_POOL", wrap_pool, 1, "Serves requests over 1 KiB and up to 32 KiB from the Mid pool; 0: L2.5 serves them."),
-  SWITCH("WRAP_L25", wrap_l25, 1, "Serves requests over 32 KiB and up to 1 MiB from L2.5; 0: each gets a mapping of its own."),
+  SWITCH("WRAP_TINY", wrap_tiny, 1,
+    "Serves requests up to 1 KiB from slabs of their own; 0: the Mid pool serves them."),
+  SWITCH("WRAP_POOL", wrap_pool, 1,
+    "Serves requests over 1 KiB and up to 32 KiB from the Mid pool; 0: L2.5 serves them."),
+  SWITCH("WRAP_L25", wrap_l25, 1,
+    "Serves requests over 32 KiB and up to 1 MiB from L2.5; 0: each gets a mapping of its own."),
   { "BIGCACHE", KIND_WORD, AT(bigcache), 1, SAME, 0, 0, 1, "0 1", "0, 1", "1",
     "Keeps freed mappings of 2 MiB and more for reuse." },
   SWITCH("BIGCACHE_L25", bigcache_l25, 0, "BigCache also takes runs and mappings of 512 KiB to 2 MiB."),
@@ -57,45 +60,53 @@ static const struct row table[] = {
     "Keeps a few freed mappings of any size that BigCache did not take." },
   { "WHALE_SLOTS", KIND_NUMBER, AT(whale_slots), 8, 32, SAME, 0, 64, NULL,
     "0 to 64", "8", "Mappings in the whale cache; the oldest leaves first." },
-  SWITCH("BATCH_MADVISE", batch_madvise, 1, "Collects free ranges, joins neighbours and gives them back together; "
-    "0: one call for each."),
+  SWITCH("BATCH_MADVISE", batch_madvise, 1,
+    "Collects free ranges, joins neighbours and gives them back together; 0: one call for each."),
   { "BATCH_MIN_SIZE", KIND_SIZE, AT(batch_min_size), 64 << 10, SAME, SAME, 0, 1 << 30, NULL,
     "size up to 1G", "64K", "Smaller free ranges wait until they have grown, or until memory is short." },
   { "BATCH_FLUSH_MB", KIND_MIB, AT(batch_flush), 4 << 20, SAME, SAME, 0, BYTES_MAX, NULL,
-    "size in MiB", "4", "Free pages kept beyond this are given back without waiting for the delay, at most this much at a time." },
+    "size in MiB", "4",
+    "Free pages beyond this are given back without waiting for the delay, at most this much at a time." },
   { "PURGE_DELAY_MS", KIND_NUMBER, AT(purge_delay_ms), 25, 1000, 0, -1, 3600000, NULL,
-    "-1, 0 to 3600000", "25", "Milliseconds before free pages go back to the kernel; 0: at once, -1: never." },
+    "-1, 0 to 3600000", "25",
+    "Milliseconds before free pages go back to the kernel; 0: at once, -1: never." },
   { "SUPERSLAB_MAX_CACHED", KIND_NUMBER, AT(superslab_max_cached), 4, 32, 0, 0, 65536, NULL,
     "0 to 65536", "4", "Empty SuperSlabs kept." },
   { "SS_PREFAULT", KIND_WORD, AT(ss_prefault), PREFAULT_OFF, SAME, SAME, 0, 0, "0 1 2", "0, 1, 2", "0",
     "Fills the pages of a SuperSlab early; 1: the kernel populates them, 2: each is touched." },
   { "THP", KIND_WORD, AT(thp), THP_AUTO, SAME, SAME, 0, 0, "auto inherit always never",
     "auto, inherit, always, never", "auto",
-    "Transparent huge pages: auto asks for them only in a heap that is large and dense, inherit leaves it to the system." },
+    "Transparent huge pages: auto asks for them only in a heap that is large and dense, "
+    "inherit leaves it to the system." },
   { "INVALID_FREE", KIND_WORD, AT(invalid_free), INVALID_SKIP, SAME, SAME, 0, 0, "fallback skip abort",
     "fallback, skip, abort", "fallback (interposer), skip (library)",
     "What happens to a pointer that is no live block: fallback aborts unless it is the C library's, "
     "skip warns and leaks it, abort always aborts." },
-  SWITCH("INVALID_FREE_LOG", invalid_free_log, 0, "Prints a line for each such pointer, not only for the first."),
-  { "EXTERNAL_GUARD", KIND_WORD, AT(external_guard), GUARD_POPULATE, SAME, SAME, 0, 0, "populate mincore msync off",
-    "populate, mincore, msync, off", "populate",
+  SWITCH("INVALID_FREE_LOG", invalid_free_log, 0,
+         "Prints a line for each such pointer, not only for the first."),
+  { "EXTERNAL_GUARD", KIND_WORD, AT(external_guard), GUARD_POPULATE, SAME, SAME, 0, 0,
+    "populate mincore msync off", "populate, mincore, msync, off", "populate",
     "How memory is probed before a foreign pointer is offered to the C library; "
     "mincore and msync take memory without read permission for readable, off does not probe." },
   SWITCH("FREE_ROUTE_TRACE", free_route_trace, 0, "Logs the route of each free."),
-  SWITCH("SUPER_REG_REQTRACE", super_reg_reqtrace, 0, "Logs each insertion into the registry, removal from it, "
-    "and lookup that missed."),
-  { "DEEPBIND", KIND_WORD, AT(deepbind), DEEPBIND_STRIP, SAME, SAME, 0, 0, "strip keep", "strip, keep", "strip",
+  SWITCH("SUPER_REG_REQTRACE", super_reg_reqtrace, 0,
+    "Logs each insertion into the registry, removal from it, and lookup that missed."),
+  { "DEEPBIND", KIND_WORD, AT(deepbind), DEEPBIND_STRIP, SAME, SAME, 0, 0, "strip keep",
+    "strip, keep", "strip",
     "Interposer: strip clears RTLD_DEEPBIND in dlopen, so that the process has one malloc." },
   { "STATS", KIND_WORD, AT(stats), STATS_OFF, SAME, SAME, 0, 0, "0 1 json", "0, 1, json", "0",
     "Writes a report when the process exits." },
-  { "LOG_FILE", KIND_PATH, 0, 0, SAME, SAME, 0, 0, NULL, "path, %p for the process id", "standard error",
+  { "LOG_FILE", KIND_PATH, 0, 0, SAME, SAME, 0, 0, NULL,
+    "path, %p for the process id", "standard error",
     "Where reports and traces go." },
-  { "DEBUG_LEVEL", KIND_NUMBER, AT(debug_level), MESSAGE_ERROR, SAME, SAME, 0, 3, NULL, "0 to 3", "1",
+  { "DEBUG_LEVEL", KIND_NUMBER, AT(debug_level), MESSAGE_ERROR, SAME, SAME, 0, 3, NULL,
+    "0 to 3", "1",
     "What is printed: 0 nothing, 1 errors, 2 information, 3 more." },
 };
 
 enum { ROWS = sizeof table / sizeof table[0] };
-_Static_assert(ROWS == sizeof(struct option_values) / sizeof(long) + 1, "each member of option_values and LOG_FILE has a row");
+_Static_assert(ROWS == sizeof(struct option_values) / sizeof(long) + 1,
+               "each member of option_values and LOG_FILE has a row");
 
 static const char prefix[] = "HAKMEM_";
 enum { PREFIX_LENGTH = sizeof prefix - 1, COMPLAINTS_MAX = 32, SHOWN_MAX = 60, WORD_MAX = 32 };
@@ -157,8 +168,8 @@ static bool parse_number(const struct row *row, const char *text, int64_t *value
   int64_t number = 0;
   const char *digit = text;
   for (; *digit >= '0' && *digit <= '9'; digit++)
-    if (__builtin_mul_overflow(number, 10, &number) || __builtin_add_overflow(number, *digit - '0', &number))
-      return false;
+    if (__builtin_mul_overflow(number, 10, &number) ||
+        __builtin_add_overflow(number, *digit - '0', &number)) return false;
   if (digit == text) return false;
   if (row->kind != KIND_NUMBER) {
     int64_t scale = suffix_scale(digit, row->kind == KIND_MIB ? (int64_t)MIB : 1);
@@ -186,7 +197,8 @@ static bool parse_and_store(const struct row *row, const char *text) {
     memcpy(option_log_file, text, strlen(text) + 1);
     return true;
   }
-  bool valid = row->kind == KIND_WORD ? parse_word(row->words, text, &value) : parse_number(row, text, &value);
+  bool valid =
+    row->kind == KIND_WORD ? parse_word(row->words, text, &value) : parse_number(row, text, &value);
   if (valid) store(row, value);
   return valid;
 }
@@ -271,16 +283,18 @@ static void complain_unknown(const char *name, size_t length, const char *text) 
   make_printable(shown_name, name, length);
   make_printable(shown, text, strlen(text));
   const struct row *meant = nearest_row(name, length);
-  message_print(MESSAGE_ERROR, "%s%s=%s: there is no such option (man hakmem names those accepted%s%s); it is ignored",
-                prefix, shown_name, shown, meant != NULL ? "; near is HAKMEM_" : "", meant != NULL ? meant->name : "");
+  message_print(MESSAGE_ERROR,
+                "%s%s=%s: there is no such option (man hakmem names those accepted%s%s); it is ignored",
+                prefix, shown_name, shown, meant != NULL ? "; near is HAKMEM_" : "",
+                meant != NULL ? meant->name : "");
 }
 
 static void complain_value(const struct row *row, const char *text) {
   char shown[SHOWN_MAX], used[SHOWN_MAX];
   make_printable(shown, text, strlen(text));
   format_value(row, used, sizeof used);
-  message_print(MESSAGE_ERROR, "%s%s=%s: not accepted (accepted: %s); %s is used instead", prefix, row->name, shown,
-                row->accepted, row->kind == KIND_PATH ? row->default_text : used);
+  message_print(MESSAGE_ERROR, "%s%s=%s: not accepted (accepted: %s); %s is used instead", prefix,
+                row->name, shown, row->accepted, row->kind == KIND_PATH ? row->default_text : used);
 }
 
 /* ---- the environment */
@@ -326,22 +340,26 @@ static void read_first(char *const *environment, const char *name) {
 static void read_all(char *const *environment) {
   bool seen[ROWS] = { false };
   unsigned complaints = 0;
-  for (char *const *entry = environment; *entry != NULL && complaints < COMPLAINTS_MAX; entry++) {
+  for (char *const *entry = environment; *entry != NULL; entry++) {
     const char *name;
     size_t length;
     const char *text = split(*entry, &name, &length);
     if (text == NULL) continue;
     const struct row *row = find_row(name, length);
-    if (row == NULL) {
-      complain_unknown(name, length, text);
-      complaints++;
-    } else if (!seen[row - table]) {
+    if (row != NULL) {
+      if (seen[row - table]) continue;
       seen[row - table] = true;
       if (parse_and_store(row, text)) continue;
-      complain_value(row, text);
-      complaints++;
     }
+    if (++complaints > COMPLAINTS_MAX) continue;
+    if (row == NULL)
+      complain_unknown(name, length, text);
+    else
+      complain_value(row, text);
   }
+  if (complaints > COMPLAINTS_MAX)
+    message_print(MESSAGE_ERROR, "%u more HAKMEM_ variables are not accepted either",
+                  complaints - COMPLAINTS_MAX);
 }
 
 void options_init(char *const *environment, bool interposer, bool secure) {

@@ -55,9 +55,8 @@ struct registry_entry registry_lookup(const void *p);
 struct superslab *registry_new_superslab(void);
 /* Takes one outside the region away again (all its units are OWNER_NONE). */
 void registry_drop_superslab(struct superslab *superslab);
-/* Number of SuperSlabs ever opened in the region, and the index-th one. */
-size_t registry_region_superslabs(void);
-struct superslab *registry_region_superslab(size_t index);
+/* Calls visit for every SuperSlab there ever was. In the child of fork only. */
+void registry_each_superslab(void (*visit)(struct superslab *superslab));
 
 /* Huge mappings. start is a multiple of 64 KiB. Insert before the block is handed
    out; false: no memory for the map. */

@@ -28,7 +28,9 @@ enum {
   CLASS_L25_FIRST = CLASS_MID_FIRST + CLASS_MID_COUNT,
   CLASS_RUN_FIRST = CLASS_L25_FIRST + CLASS_CACHED_L25_COUNT,
   CLASS_COUNT = CLASS_RUN_FIRST + CLASS_RUN_COUNT,
-  CLASS_NONE = 0xff
+  CLASS_NONE = 0xff,
+  CACHED_COUNT = CLASS_MID_COUNT + CLASS_CACHED_L25_COUNT,   /* classes over TINY_MAX in the thread's table */
+  CACHED_STEPS = (CACHED_MAX >> STEP_SHIFT) + 1
 };
 
 struct size_class {
@@ -46,6 +48,8 @@ extern struct size_class size_classes[CLASS_COUNT];
 extern uint8_t class_of_granule[TINY_GRANULES];
 /* Class of a request over TINY_MAX, by (size + 255) / 256; CLASS_NONE: huge. */
 extern uint8_t class_of_step[STEP_COUNT];
+/* Index in the thread's table of a request over TINY_MAX, up to CACHED_MAX; CACHED_COUNT: none. */
+extern uint8_t cached_of_step[CACHED_STEPS];
 
 /* Computes the table; which tiers are on decides where their sizes go. */
 void size_class_init(bool tiny, bool mid, bool l25);

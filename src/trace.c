@@ -74,11 +74,13 @@ static int open_log_file(void) {
   char path[OPTION_PATH_MAX];
   int fd = -1;
   if (expand(path, option_log_file))
-    fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0666);
+    fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY,
+                      0666);
   else
     errno = ENAMETOOLONG;
   if (fd < 0) {
-    message_print(MESSAGE_ERROR, "HAKMEM_LOG_FILE=%s: cannot be opened (errno %d); standard error is used instead",
+    message_print(MESSAGE_ERROR,
+                  "HAKMEM_LOG_FILE=%s: cannot be opened (errno %d); standard error is used instead",
                   option_log_file, errno);
     return -1;
   }
@@ -146,12 +148,14 @@ void trace_write(const char *text, size_t size) {
 
 void trace_line(const char *format, ...) {
   char line[MESSAGE_MAX];
-  if (__atomic_load_n(&output, __ATOMIC_RELAXED) < 0 || __atomic_load_n(&lines, __ATOMIC_RELAXED) > LINES_MAX) return;
+  if (__atomic_load_n(&output, __ATOMIC_RELAXED) < 0) return;
+  if (__atomic_load_n(&lines, __ATOMIC_RELAXED) > LINES_MAX) return;   /* or the counter would wrap */
   uint32_t before = __atomic_fetch_add(&lines, 1, __ATOMIC_RELAXED);
   if (before > LINES_MAX) return;
   size_t length;
   if (before == LINES_MAX) {
-    length = message_format(line, sizeof line, "hakmem: %d lines were written, the rest is dropped", LINES_MAX);
+    length = message_format(line, sizeof line, "hakmem: %d lines were written, the rest is dropped",
+                            LINES_MAX);
   } else {
     va_list args;
     va_start(args, format);

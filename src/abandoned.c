@@ -1,0 +1,93 @@
+/* abandoned.c - slabs whose thread is gone: listed by class until adopted or empty. */
+#include <config.h>
+#include "counters.h"
+#include "remote.h"
+
+static struct lock abandoned_lock = LOCK_INIT(RANK_ABANDONED);
+/* Slabs with blocks to give in front, full ones behind. Lock; heads are also read without it. */
+static struct slab_queue abandoned[CLASS_COUNT];
+
+static void link_slab(struct slab *slab, bool in_front) {
+  struct slab_queue *queue = &abandoned[slab->class_index];
+  slab->next = in_front ? queue->head : NULL;
+  slab->previous = in_front ? NULL : queue->tail;
+  if (slab->previous != NULL) slab->previous->next = slab;
+  else __atomic_store_n(&queue->head, slab, __ATOMIC_RELAXED);
+  if (slab->next != NULL) slab->next->previous = slab;
+  else queue->tail = slab;
+  counter_add(COUNT_ABANDONED, 1);
+}
+
+static void unlink_slab(struct slab *slab) {
+  struct slab_queue *queue = &abandoned[slab->class_index];
+  if (slab->previous != NULL) slab->previous->next = slab->next;
+  else __atomic_store_n(&queue->head, slab->next, __ATOMIC_RELAXED);
+  if (slab->next != NULL) slab->next->previous = slab->previous;
+  else queue->tail = slab->previous;
+  counter_sub(COUNT_ABANDONED, 1);
+}
+
+/* All blocks are back: the slab is the caller's alone. Lock held. */
+static bool take_if_whole(struct slab *slab, uint64_t word) {
+  if ((word & REMOTE_ABANDONED) == 0 || remote_count(word) != slab->abandoned_used) return false;
+  unlink_slab(slab);
+  __atomic_fetch_and(&slab->remote, REMOTE_PENDING, __ATOMIC_ACQ_REL);
+  slab->state = SLAB_NONE;
+  slab->free = NULL;
+  slab->used = 0;
+  return true;
+}
+
+bool abandoned_add(struct slab *slab, uint32_t used) {
+  slab_set_owner(slab, OWNER_ABANDONED);
+  lock_acquire(&abandoned_lock);
+  slab->state = SLAB_ABANDONED;
+  slab->used = used;
+  slab_arm(slab, UINT32_MAX);
+  __atomic_store_n(&slab->abandoned_used, used, __ATOMIC_RELAXED);   /* released by the flag */
+  __atomic_store_n(&slab->heap, NULL, __ATOMIC_RELEASE);
+  link_slab(slab, slab->free != NULL || slab->carved < slab->capacity);
+  uint64_t word = __atomic_fetch_or(&slab->remote, REMOTE_ABANDONED, __ATOMIC_ACQ_REL) | REMOTE_ABANDONED;
+  bool whole = take_if_whole(slab, word);
+  lock_release(&abandoned_lock);
+  return !whole;
+}
+
+void abandoned_claim(struct slab *slab) {
+  lock_acquire(&abandoned_lock);
+  bool whole = take_if_whole(slab, __atomic_load_n(&slab->remote, __ATOMIC_ACQUIRE));
+  lock_release(&abandoned_lock);
+  if (whole) slab_destroy(slab);
+}
+
+struct slab *abandoned_adopt(struct heap *heap, unsigned class_index) {
+  if (__atomic_load_n(&abandoned[class_index].head, __ATOMIC_RELAXED) == NULL) return NULL;
+  lock_acquire(&abandoned_lock);
+  struct slab *slab = abandoned[class_index].head;
+  if (slab != NULL) {
+    unlink_slab(slab);
+    slab->used = slab->abandoned_used;
+    slab->state = SLAB_FULL;
+    __atomic_store_n(&slab->heap, heap, __ATOMIC_RELEASE);
+    __atomic_fetch_and(&slab->remote, ~REMOTE_ABANDONED, __ATOMIC_ACQ_REL);
+  }
+  lock_release(&abandoned_lock);
+  if (slab == NULL) return NULL;
+  slab_set_owner(slab, heap->owner);
+  counter_add(COUNT_ADOPTIONS, 1);
+  return slab;
+}
+
+void abandoned_fork_prepare(void) { lock_acquire(&abandoned_lock); }
+void abandoned_fork_release(bool child) {
+  if (child) lock_reset(&abandoned_lock);
+  else lock_release(&abandoned_lock);
+}
+
+void abandoned_fork_child(void) {
+  for (unsigned class = 0; class < CLASS_COUNT; class++)
+    for (struct slab *slab = abandoned[class].head, *next; slab != NULL; slab = next) {
+      next = slab->next;
+      abandoned_claim(slab);
+    }
+}

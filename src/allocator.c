@@ -1,0 +1,210 @@
+/* allocator.c - routes every request and every free that the fast path does not finish. */
+#include <config.h>
+#include <string.h>
+#include "allocator.h"
+#include "bad_free.h"
+#include "counters.h"
+#include "huge.h"
+#include "libc_door.h"
+#include "options.h"
+#include "os.h"
+#include "process.h"
+#include "remote.h"
+#include "superslab.h"
+#include "thread.h"
+#include "trace.h"
+
+void allocator_start(void) { process_start(); }
+bool allocator_is_libc(void) { return process_state_now() == PROCESS_LIBC; }
+
+/* --- requests --- */
+
+/* The slab that the thread's table has for a class; slab_none if it has none. */
+static struct slab *table_slab(unsigned class) {
+  if (class < CLASS_MID_FIRST) return thread_table()->granule[size_classes[class].block_size / GRANULE];
+  return class < CLASS_RUN_FIRST ? thread_table()->cached[class - CLASS_MID_FIRST] : &slab_none;
+}
+
+/* The kernel gave no more: everything that is kept goes back. */
+static size_t reclaim_all(void) {
+  struct heap *heap = thread_heap();
+  if (heap != NULL) {
+    remote_flush(heap);
+    heap_drain_pending(heap, UINT32_MAX);
+    heap_release_empty(heap, os_now_ms(), true);
+  }
+  return huge_trim() + superslab_trim(0);
+}
+
+/* A request for a heap; class CLASS_NONE: a mapping of its own. */
+static void *alloc_on(struct heap *heap, unsigned class, size_t size, size_t alignment, bool *zeroed) {
+  if (class == CLASS_NONE) return huge_alloc(size, alignment, zeroed);
+  void *block = heap_alloc(heap, class, zeroed);
+  if (unlikely(block == NULL) && reclaim_all() != 0) block = heap_alloc(heap, class, zeroed);
+  return block;
+}
+
+/* A call past the thread's end: a heap for this one call. What it hands out is abandoned with its slab, and adopted by
+   the next such call or by any thread. */
+static void *alloc_late(unsigned class, size_t size, size_t alignment, bool *zeroed) {
+  struct heap *heap = heap_open(thread_id());
+  if (heap == NULL) return NULL;
+  void *block = alloc_on(heap, class, size, alignment, zeroed);
+  heap_close(heap);
+  return block;
+}
+
+static void *alloc_without_heap(unsigned class, size_t size, size_t alignment, bool *zeroed) {
+  struct heap *heap = thread_heap_or_open();
+  if (heap != NULL) return alloc_on(heap, class, size, alignment, zeroed);
+  if (class == CLASS_NONE) return huge_alloc(size, alignment, zeroed);
+  return thread_is_late() ? alloc_late(class, size, alignment, zeroed) : NULL;
+}
+
+static void *alloc_any(unsigned class, size_t size, size_t alignment, bool *zeroed) {
+  struct heap *heap = thread_heap();
+  return likely(heap != NULL) ? alloc_on(heap, class, size, alignment, zeroed)
+                              : alloc_without_heap(class, size, alignment, zeroed);
+}
+
+void *allocator_malloc(size_t size) {
+  bool zeroed;
+  if (unlikely(thread_heap() == NULL)) {
+    enum process_state state = process_start();
+    if (state == PROCESS_LIBC) return libc_door_malloc(size);
+    if (state != PROCESS_READY) return NULL;
+  }
+  if (unlikely(size > ALLOCATOR_MAX)) return NULL;
+  return alloc_any(size_class_of(size), max_size(size, 1), 1, &zeroed);
+}
+
+void *allocator_calloc(size_t count, size_t size) {
+  size_t total;
+  if (unlikely(thread_heap() == NULL)) {
+    enum process_state state = process_start();
+    if (state == PROCESS_LIBC) return libc_door_calloc(count, size);
+    if (state != PROCESS_READY) return NULL;
+  }
+  if (__builtin_mul_overflow(count, size, &total) || total > ALLOCATOR_MAX) return NULL;
+  unsigned class = size_class_of(total);
+  struct slab *slab = table_slab(class);
+  bool zeroed = false;
+  void *block;
+  if (slab->free != NULL) block = slab_pop(slab);
+  else block = alloc_any(class, max_size(total, 1), 1, &zeroed);
+  if (block != NULL && !zeroed) memset(block, 0, total);
+  return block;
+}
+
+void *allocator_aligned(size_t alignment, size_t size) {
+  bool zeroed;
+  if (unlikely(thread_heap() == NULL)) {
+    enum process_state state = process_start();
+    if (state == PROCESS_LIBC) return libc_door_memalign(alignment, size);
+    if (state != PROCESS_READY) return NULL;
+  }
+  if (size > ALLOCATOR_MAX || alignment > ALLOCATOR_MAX || size + alignment > ALLOCATOR_MAX) return NULL;
+  unsigned class = alignment <= GRANULE ? size_class_of(size) : size_class_of_aligned(size, alignment);
+  struct slab *slab = table_slab(class);
+  if (slab->free != NULL) return slab_pop(slab);
+  return alloc_any(class, max_size(size, 1), alignment, &zeroed);
+}
+
+/* --- frees --- */
+
+static const char *const tier_names[TIER_COUNT] = { "tiny", "mid", "l25", "huge" };
+
+static void trace_route(const void *p, enum tier tier, const char *how) {
+  counter_add(COUNT_ROUTE_TINY + (enum counter)tier, 1);
+  trace_line("free %p route %s%s", p, tier_names[tier], how);
+}
+
+static void free_in_slab(void *p, const struct registry_entry *entry) {
+  struct slab *slab = entry->slab;
+  bool local = (entry->owner & ~OWNER_SLOW) == thread_id();
+  if (option.free_route_trace) trace_route(p, size_class_tier(slab->class_index), local ? "" : " remote");
+  if (local) {
+    if (CHECKS && !slab_is_block(slab, (uintptr_t)p - (uintptr_t)region.base)) bad_pointer_ours(CALL_FREE, p, BAD_INTERIOR);
+    else if (block_is_free(p)) bad_pointer_ours(CALL_FREE, p, BAD_DOUBLE_FREE);
+    else heap_free_local(slab, p);
+    return;
+  }
+  enum remote_result result = remote_free(thread_heap(), slab, p);
+  if (result == REMOTE_DOUBLE) bad_pointer_ours(CALL_FREE, p, BAD_DOUBLE_FREE);
+  if (result == REMOTE_NOT_A_BLOCK) bad_pointer_ours(CALL_FREE, p, BAD_INTERIOR);
+}
+
+void allocator_free(void *p) {
+  if (p == NULL) return;
+  if (unlikely(process_state_now() != PROCESS_READY)) {
+    if (process_start() == PROCESS_LIBC) {
+      libc_door_free(p);
+      return;
+    }
+  }
+  struct registry_entry entry = registry_lookup(p);
+  if (entry.kind == REGISTRY_UNIT && entry.owner != OWNER_NONE) {
+    free_in_slab(p, &entry);
+  } else if (entry.kind == REGISTRY_HUGE) {
+    if (option.free_route_trace) trace_route(p, TIER_HUGE, "");
+    if (huge_free(entry.huge) == HUGE_NOT_LIVE) bad_pointer_ours(CALL_FREE, p, BAD_DOUBLE_FREE);
+  } else if (entry.kind == REGISTRY_UNIT) {
+    bad_pointer_ours(CALL_FREE, p, BAD_NEVER_ALLOCATED);
+  } else if (bad_pointer_unknown(CALL_FREE, p) == VERDICT_LIBC) {
+    if (option.free_route_trace) trace_line("free %p route foreign", p);
+    libc_door_free(p);
+  }
+}
+
+/* --- questions --- */
+
+/* The slab of a live block, NULL if p is none; *reason says why then. */
+static struct slab *live_slab(const void *p, const struct registry_entry *entry, enum bad_reason *reason) {
+  *reason = BAD_NEVER_ALLOCATED;
+  if (entry->kind != REGISTRY_UNIT || entry->owner == OWNER_NONE) return NULL;
+  *reason = BAD_INTERIOR;
+  if (CHECKS && !slab_may_be_block(entry->slab, (uintptr_t)p - (uintptr_t)region.base)) return NULL;
+  *reason = BAD_DOUBLE_FREE;
+  return block_is_free(p) ? NULL : entry->slab;
+}
+
+struct live_block allocator_find(const void *p) {
+  struct registry_entry entry = registry_lookup(p);
+  struct live_block found = { 0, NULL, NULL, entry.kind != REGISTRY_FOREIGN, BAD_DOUBLE_FREE };
+  if (entry.kind == REGISTRY_HUGE) {
+    if (__atomic_load_n(&entry.huge->state, __ATOMIC_ACQUIRE) != HUGE_LIVE) return found;
+    found.huge = entry.huge;
+    found.usable = entry.huge->size;
+  } else {
+    found.slab = live_slab(p, &entry, &found.reason);
+    if (found.slab != NULL) found.usable = found.slab->remote_block_size;
+  }
+  return found;
+}
+
+size_t allocator_usable_size(const void *p) {
+  if (p == NULL) return 0;
+  if (unlikely(process_state_now() != PROCESS_READY) && process_start() == PROCESS_LIBC)
+    return libc_door_usable_size((void *)(uintptr_t)p);
+  struct live_block found = allocator_find(p);
+  if (found.usable != 0) return found.usable;
+  enum bad_verdict verdict = found.ours ? bad_pointer_ours(CALL_USABLE_SIZE, p, found.reason)
+                                        : bad_pointer_unknown(CALL_USABLE_SIZE, p);
+  return verdict == VERDICT_LIBC ? libc_door_usable_size((void *)(uintptr_t)p) : 0;
+}
+
+bool allocator_owns(const void *p) { return p != NULL && allocator_find(p).usable != 0; }
+
+bool allocator_trim(size_t keep) {
+  if (process_state_now() != PROCESS_READY) return false;
+  struct heap *heap = thread_heap();
+  if (heap != NULL) {
+    remote_flush(heap);
+    heap_drain_pending(heap, UINT32_MAX);
+    heap_release_empty(heap, os_now_ms(), true);
+  }
+  size_t bytes = keep == 0 ? huge_trim() : 0;
+  return bytes + superslab_trim(keep) != 0;
+}
+
+void allocator_ready(void) { huge_reclaim = reclaim_all; }

@@ -1,0 +1,52 @@
+/* allocator_realloc.c - in place where it can be, else pages moved, else bytes copied. */
+#include <config.h>
+#include <string.h>
+#include "allocator.h"
+#include "bad_free.h"
+#include "huge.h"
+#include "libc_door.h"
+#include "process.h"
+#include "fast_path.h"
+
+static void *copy_to_new(void *p, size_t old_size, size_t size) {
+  void *block = fast_malloc(size, allocator_malloc);
+  if (block == NULL) return size <= old_size ? p : NULL;   /* smaller always succeeds: the old block serves */
+  memcpy(block, p, min_size(old_size, size));
+  allocator_free(p);
+  return block;
+}
+
+static void *resize_in_slab(void *p, struct slab *slab, size_t old_size, size_t size) {
+  if (size <= old_size && (size >= old_size / 2 || size_class_of(size) == slab->class_index)) return p;
+  unsigned class = size > L25_MAX ? CLASS_NONE : size_class_of(size);
+  struct heap *heap = thread_heap();
+  bool mine = heap != NULL && __atomic_load_n(&slab->heap, __ATOMIC_RELAXED) == heap;
+  if (mine && size > old_size && class >= CLASS_RUN_FIRST && class != CLASS_NONE && heap_grow_run(heap, slab, class)) return p;
+  return copy_to_new(p, old_size, size);
+}
+
+static void *resize_huge(void *p, struct huge *huge, size_t size) {
+  size_t old_size = huge->size;
+  if (size_class_of(size) == CLASS_NONE) {
+    void *moved = huge_resize(huge, size);
+    if (moved != NULL) return moved;
+    if (size <= old_size) return p;
+  }
+  return copy_to_new(p, old_size, size);
+}
+
+void *allocator_realloc(void *p, size_t size, bool *bad) {
+  *bad = false;
+  if (p == NULL) return fast_malloc(size, allocator_malloc);
+  if (unlikely(process_state_now() != PROCESS_READY) && process_start() == PROCESS_LIBC) return libc_door_realloc(p, size);
+  struct live_block found = allocator_find(p);
+  if (found.usable == 0) {
+    enum bad_verdict verdict = found.ours ? bad_pointer_ours(CALL_REALLOC, p, found.reason)
+                                          : bad_pointer_unknown(CALL_REALLOC, p);
+    if (verdict == VERDICT_LIBC) return libc_door_realloc(p, size);
+    *bad = true;
+    return NULL;
+  }
+  if (size > ALLOCATOR_MAX) return NULL;
+  return found.huge != NULL ? resize_huge(p, found.huge, size) : resize_in_slab(p, found.slab, found.usable, size);
+}

@@ -1,0 +1,46 @@
+/* fast_path.h - malloc and free of a warm block. Layer 9.
+
+   No call, no lock, no atomic read-modify-write, no option, no statistic. Whatever is not the common case has been made
+   to fail one of the tests: a table entry without a slab is slab_none, whose list is empty; an owner word is that of
+   the calling thread or something else (no slab, another thread, OWNER_SLOW for tracing); without a region the limit
+   is 0. Both end in tail calls, so that the functions around them need no frame. */
+#ifndef HAKMEM_FAST_PATH_H
+#define HAKMEM_FAST_PATH_H
+
+#include "allocator.h"
+#include "thread.h"
+
+/* A block for size bytes, or what slow(size) returns. */
+HAK_INLINE void *fast_malloc(size_t size, void *(*slow)(size_t)) {
+  struct slab *slab;
+  if (likely(size <= TINY_MAX)) slab = thread_table()->granule[(size + GRANULE - 1) / GRANULE];
+  else if (likely(size <= CACHED_MAX)) slab = thread_table()->cached[cached_of_step[(size + (1 << STEP_SHIFT) - 1) >> STEP_SHIFT]];
+  else return slow(size);
+  if (unlikely(slab->free == NULL)) return slow(size);
+  return slab_pop(slab);
+}
+
+HAK_INLINE void fast_free(void *p) {
+  /* Ownership, by arithmetic on the pointer and a word of the library's own. */
+  char *base = load_racy(&region.base);
+  uintptr_t offset = (uintptr_t)p - (uintptr_t)base;
+  uintptr_t unit = offset >> UNIT_SHIFT;
+  if (unlikely(unit >= load_racy(&region.unit_limit))) {
+    allocator_free(p);
+    return;
+  }
+  uintptr_t *words = (uintptr_t *)(void *)base + unit;
+  if (unlikely(load_racy(words - REGION_OWNER_WORDS) != thread_id())) {
+    allocator_free(p);
+    return;
+  }
+  struct slab *slab = *(struct slab **)(void *)(words - REGION_SLAB_WORDS);
+  if (CHECKS && unlikely(!slab_is_block(slab, offset) || block_is_free(p))) {
+    allocator_free(p);
+    return;
+  }
+  slab_push(slab, p);
+  if (unlikely(slab_count_down(slab) == 0)) heap_free_event(slab);
+}
+
+#endif

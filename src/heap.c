@@ -1,0 +1,399 @@
+/* heap.c - what a thread owns: the way of a slab through its states (table in slab.h). */
+#include <config.h>
+#include "counters.h"
+#include "options.h"
+#include "os.h"
+#include "remote.h"
+#include "superslab.h"
+
+enum {
+  CURRENT_COUNTDOWN = 1 << 30,   /* frees between events of a current slab: only so that the count never wraps */
+  REQUEUE_SHARE = 8,             /* a full slab is queued once an eighth of it is free */
+  KEEP_UNITS = 32, KEEP_SHARE = 8,   /* EMPTY slabs kept: 2 MiB and an eighth of the heap */
+  DRAIN_SLABS = 16,              /* pending slabs taken in by one slow path */
+  ADOPT_TRIES = 4,
+  TICK_PERIOD = 32               /* slow paths between two looks at the clock */
+};
+
+/* Young heaps serve all sizes up to these from one slab each (sizes 64, 256, 1024 and 4096). */
+static const uint8_t shared_class[] = { 3, 15, 31, CLASS_MID_FIRST + 15 };
+enum { SHARED_COUNT = sizeof shared_class };
+
+/* Which group of sizes a class belongs to, SHARED_COUNT: none. */
+static unsigned shared_group(unsigned class) {
+  unsigned group = 0;
+  while (group < SHARED_COUNT && class > shared_class[group]) group++;
+  return group;
+}
+
+static unsigned serving_class(const struct heap *heap, unsigned class) {
+  unsigned group = shared_group(class);
+  if (group == SHARED_COUNT || (heap->shared_spent >> group & 1) != 0) return class;
+  return shared_class[group];
+}
+
+/* --- the thread's table --- */
+
+void heap_table_clear(struct thread_table *table) {
+  for (unsigned i = 0; i < TINY_GRANULES; i++) table->granule[i] = &slab_none;
+  for (unsigned i = 0; i < sizeof table->cached / sizeof table->cached[0]; i++) table->cached[i] = &slab_none;
+}
+
+/* First granule whose sizes belong to the class. */
+static unsigned first_granule(unsigned class) { return class == 0 ? 0 : size_classes[class - 1].block_size / GRANULE + 1; }
+
+static void point_table(struct heap *heap, unsigned class, struct slab *slab) {
+  struct thread_table *table = heap->table;
+  if (table == NULL || class >= CLASS_RUN_FIRST) return;
+  if (class >= CLASS_MID_FIRST) {
+    table->cached[class - CLASS_MID_FIRST] = slab;
+    return;
+  }
+  unsigned last = size_classes[class].block_size / GRANULE;
+  for (unsigned i = first_granule(class); i <= last; i++) table->granule[i] = slab;
+}
+
+/* Takes a slab out of every entry: a shared one may be in those of all smaller classes of its group. */
+static void unpoint_table(struct heap *heap, const struct slab *slab) {
+  struct thread_table *table = heap->table;
+  unsigned class = slab->class_index;
+  if (table == NULL || class >= CLASS_RUN_FIRST) return;
+  unsigned group = shared_group(class);
+  unsigned from = !slab->shared ? class : group == 0 ? 0 : shared_class[group - 1] + 1u;
+  for (; from <= class; from++) {
+    if (from >= CLASS_MID_FIRST) {
+      struct slab **entry = &table->cached[from - CLASS_MID_FIRST];
+      if (*entry == slab) *entry = &slab_none;
+      continue;
+    }
+    for (unsigned i = first_granule(from); i <= size_classes[from].block_size / GRANULE; i++)
+      if (table->granule[i] == slab) table->granule[i] = &slab_none;
+  }
+}
+
+/* --- lists --- */
+
+static void all_link(struct heap *heap, struct slab *slab) {
+  slab->all_previous = NULL;
+  slab->all_next = heap->all;
+  if (heap->all != NULL) heap->all->all_previous = slab;
+  heap->all = slab;
+  heap->bytes_units += slab->units;
+}
+
+void heap_forget_slab(struct heap *heap, struct slab *slab) {
+  if (slab->all_previous != NULL) slab->all_previous->all_next = slab->all_next;
+  else heap->all = slab->all_next;
+  if (slab->all_next != NULL) slab->all_next->all_previous = slab->all_previous;
+  slab->all_next = slab->all_previous = NULL;
+  heap->bytes_units -= slab->units;
+}
+
+static void enqueue(struct heap *heap, struct slab *slab, bool in_front) {
+  struct slab_queue *queue = &heap->queue[slab->class_index];
+  slab->next = in_front ? queue->head : NULL;
+  slab->previous = in_front ? NULL : queue->tail;
+  *(slab->previous != NULL ? &slab->previous->next : &queue->head) = slab;
+  *(slab->next != NULL ? &slab->next->previous : &queue->tail) = slab;
+}
+
+/* PARTIAL or EMPTY slabs are in their class's queue. */
+static void dequeue(struct heap *heap, struct slab *slab) {
+  struct slab_queue *queue = &heap->queue[slab->class_index];
+  if (slab->state == SLAB_EMPTY) heap->kept_units -= slab->units;
+  *(slab->previous != NULL ? &slab->previous->next : &queue->head) = slab->next;
+  *(slab->next != NULL ? &slab->next->previous : &queue->tail) = slab->previous;
+  slab->next = slab->previous = NULL;
+}
+
+static bool is_queued(const struct slab *slab) { return slab->state == SLAB_PARTIAL || slab->state == SLAB_EMPTY; }
+
+/* --- states --- */
+
+static void make_current(struct heap *heap, struct slab *slab) {
+  if (is_queued(slab)) dequeue(heap, slab);
+  heap->frees[slab->class_index] += slab_settle(slab);
+  heap->supplied[slab->class_index] += slab->carved - slab->used;
+  unsigned group = shared_group(slab->class_index);
+  slab->shared = group < SHARED_COUNT && shared_class[group] == slab->class_index && (heap->shared_spent >> group & 1) == 0;
+  slab->state = SLAB_CURRENT;
+  slab_arm(slab, CURRENT_COUNTDOWN);
+  heap->current[slab->class_index] = slab;
+}
+
+/* Frees seen while current go to both sums: they were blocks handed out, and can be again. */
+static void count_current_frees(struct heap *heap, struct slab *slab) {
+  uint32_t freed = slab->armed - slab->countdown;
+  heap->frees[slab->class_index] += freed;
+  heap->supplied[slab->class_index] += freed;
+  slab_arm(slab, CURRENT_COUNTDOWN);
+}
+
+/* Out of every table entry first, so that no pop goes uncounted; then used is assigned. */
+static void leave_current(struct heap *heap, struct slab *slab, uint32_t free_count) {
+  unpoint_table(heap, slab);
+  count_current_frees(heap, slab);
+  heap->supplied[slab->class_index] -= free_count;
+  heap->current[slab->class_index] = NULL;
+  if (slab->shared) heap->shared_spent |= (uint8_t)(1u << shared_group(slab->class_index));
+  slab->shared = 0;
+  slab->used = slab->carved - free_count;
+  slab->state = SLAB_FULL;
+  slab_arm(slab, slab->capacity / REQUEUE_SHARE > 1 ? slab->capacity / REQUEUE_SHARE : 1);
+  slab_check(slab);
+}
+
+static bool has_pending_reference(const struct slab *slab) {
+  return (__atomic_load_n(&slab->remote, __ATOMIC_RELAXED) & REMOTE_PENDING) != 0;
+}
+
+/* May an empty slab stay? It must while it is on a pending stack: its next life's owner could not be told of frees. */
+static bool keep_empty(const struct heap *heap, const struct slab *slab) {
+  if (has_pending_reference(slab)) return true;
+  return option.purge_delay_ms != 0 && heap->kept_units + slab->units <= KEEP_UNITS + heap->bytes_units / KEEP_SHARE;
+}
+
+/* After used has fallen, in a slab that is not current. Returns the slab when it is to be destroyed by the caller. */
+static struct slab *after_frees(struct heap *heap, struct slab *slab) {
+  slab_check(slab);
+  if (slab->used == 0) {
+    if (is_queued(slab)) dequeue(heap, slab);
+    if (keep_empty(heap, slab)) {
+      slab->state = SLAB_EMPTY;
+      slab->kept_ms = (uint32_t)os_now_ms();
+      heap->kept_units += slab->units;
+      enqueue(heap, slab, false);
+      slab_arm(slab, UINT32_MAX);
+      return NULL;
+    }
+    heap_forget_slab(heap, slab);
+    slab->state = SLAB_NONE;
+    return slab;
+  }
+  if (slab->state == SLAB_FULL) {
+    slab->state = SLAB_PARTIAL;
+    enqueue(heap, slab, true);
+  }
+  slab_arm(slab, slab->used);
+  return NULL;
+}
+
+/* What a slow path has to finish once its lock is released, since it may take system calls: slabs to destroy, on no
+   list (chain by next), and PENDING references to slabs of others (chain by pending_next). */
+struct leftovers { struct slab *destroy, *hand_over; };
+
+static void leave_to_destroy(struct leftovers *left, struct slab *slab) {
+  slab->next = left->destroy;
+  left->destroy = slab;
+}
+
+static void finish(struct leftovers *left) {
+  for (struct slab *slab = left->destroy, *next; slab != NULL; slab = next) {
+    next = slab->next;
+    slab_destroy(slab);
+  }
+  for (struct slab *slab = left->hand_over, *next; slab != NULL; slab = next) {
+    next = slab->pending_next;
+    remote_hand_over(slab);
+  }
+  *left = (struct leftovers){ NULL, NULL };
+}
+
+/* --- remote frees --- */
+
+static struct slab *take_pending(struct heap *heap) {
+  if (heap->pending_private == NULL && __atomic_load_n(&heap->pending, __ATOMIC_RELAXED) != NULL)
+    heap->pending_private = __atomic_exchange_n(&heap->pending, NULL, __ATOMIC_ACQUIRE);   /* pairs with push_pending */
+  struct slab *slab = heap->pending_private;
+  if (slab != NULL) heap->pending_private = slab->pending_next;
+  return slab;
+}
+
+static struct slab *take_in(struct heap *heap, struct slab *slab) {
+  uint32_t count = remote_take(slab, true);
+  heap->frees[slab->class_index] += count;
+  if (slab->state == SLAB_CURRENT) {
+    heap->supplied[slab->class_index] += count;
+    return NULL;
+  }
+  heap->frees[slab->class_index] += slab_settle(slab);
+  slab->used -= count;
+  return after_frees(heap, slab);
+}
+
+/* Lock held. */
+static void drain_locked(struct heap *heap, unsigned limit, struct leftovers *left) {
+  struct slab *slab;
+  while (limit-- > 0 && (slab = take_pending(heap)) != NULL) {
+    if (__atomic_load_n(&slab->heap, __ATOMIC_ACQUIRE) != heap) {
+      slab->pending_next = left->hand_over;
+      left->hand_over = slab;
+      continue;
+    }
+    struct slab *gone = take_in(heap, slab);
+    if (gone != NULL) leave_to_destroy(left, gone);
+  }
+}
+
+void heap_drain_pending(struct heap *heap, unsigned limit) {
+  struct leftovers left = { NULL, NULL };
+  lock_acquire(&heap->lock);
+  drain_locked(heap, limit, &left);
+  lock_release(&heap->lock);
+  finish(&left);
+}
+
+/* --- allocation --- */
+
+/* A block of the current slab: from its list, its remote list, its bump. NULL: exhausted. */
+static struct block *take_block(struct heap *heap, struct slab *slab, bool *zeroed) {
+  *zeroed = false;
+  uint64_t *supplied = &heap->supplied[slab->class_index];
+  if (slab->free == NULL && (uint32_t)__atomic_load_n(&slab->remote, __ATOMIC_RELAXED) != 0) {
+    uint32_t count = remote_take(slab, false);
+    *supplied += count;
+    heap->frees[slab->class_index] += count;
+  }
+  if (slab->free != NULL) return slab_pop(slab);
+  uint32_t carved = slab->carved;
+  struct block *block;
+  if (size_classes[slab->class_index].carve_step == 1) {
+    block = slab_carve_one(slab);
+    *zeroed = slab->zeroed;   /* and nobody has written to it since */
+  } else {
+    block = slab_carve(slab) ? slab_pop(slab) : NULL;
+  }
+  *supplied += slab->carved - carved;
+  return block;
+}
+
+/* A slab with room, or that may have some: queued, handed back by others, or adopted. */
+static struct slab *next_slab(struct heap *heap, unsigned class, unsigned *adoptions, struct leftovers *left) {
+  struct slab *slab = heap->queue[class].head;
+  if (slab != NULL) return slab;
+  if (heap->pending_private != NULL || __atomic_load_n(&heap->pending, __ATOMIC_RELAXED) != NULL) {
+    drain_locked(heap, DRAIN_SLABS, left);
+    if (heap->queue[class].head != NULL) return heap->queue[class].head;
+  }
+  if ((*adoptions)++ >= ADOPT_TRIES) return NULL;
+  slab = abandoned_adopt(heap, class);
+  if (slab == NULL) return NULL;
+  all_link(heap, slab);
+  slab_arm(slab, UINT32_MAX);
+  uint32_t count = remote_take(slab, false);
+  heap->frees[class] += count;
+  slab->used -= count;
+  return slab;
+}
+
+/* NULL: a fresh slab of *wanted is needed. Lock held. */
+static struct block *alloc_locked(struct heap *heap, unsigned class, bool *zeroed, unsigned *wanted,
+                                  struct leftovers *left) {
+  unsigned adoptions = 0;
+  for (;;) {
+    unsigned serving = *wanted = serving_class(heap, class);
+    struct slab *slab = heap->current[serving];
+    if (slab == NULL) {
+      slab = next_slab(heap, serving, &adoptions, left);
+      if (slab == NULL) return NULL;
+      make_current(heap, slab);
+    }
+    struct block *block = take_block(heap, slab, zeroed);
+    if (block != NULL) {
+      point_table(heap, class, slab);
+      return block;
+    }
+    leave_current(heap, slab, 0);
+  }
+}
+
+struct block *heap_alloc(struct heap *heap, unsigned class_index, bool *zeroed) {
+  bool fresh = false;
+  unsigned wanted;
+  struct leftovers left = { NULL, NULL };
+  lock_acquire(&heap->lock);
+  heap->refills++;
+  struct block *block;
+  while ((block = alloc_locked(heap, class_index, &fresh, &wanted, &left)) == NULL) {
+    lock_release(&heap->lock);
+    finish(&left);
+    struct slab *slab = slab_create(heap, wanted);
+    if (slab == NULL) return NULL;
+    lock_acquire(&heap->lock);
+    all_link(heap, slab);
+    make_current(heap, slab);
+    slab_set_owner(slab, heap->owner);
+  }
+  lock_release(&heap->lock);
+  finish(&left);
+  heap_tick(heap);
+  if (zeroed != NULL) *zeroed = fresh;
+  return block;
+}
+
+/* --- frees by the owner --- */
+
+void heap_free_event(struct slab *slab) {
+  struct heap *heap = slab->heap;
+  struct slab *gone = NULL;
+  lock_acquire(&heap->lock);
+  if (slab->state == SLAB_CURRENT) {
+    count_current_frees(heap, slab);
+  } else {
+    heap->frees[slab->class_index] += slab_settle(slab);
+    gone = after_frees(heap, slab);
+  }
+  lock_release(&heap->lock);
+  if (gone != NULL) slab_destroy(gone);
+  heap_tick(heap);
+}
+
+void heap_free_local(struct slab *slab, struct block *block) {
+  slab_push(slab, block);
+  if (slab_count_down(slab) == 0) heap_free_event(slab);
+}
+
+/* --- keeping and giving back --- */
+
+void heap_release_empty(struct heap *heap, uint64_t now_ms, bool all) {
+  struct leftovers left = { NULL, NULL };
+  lock_acquire(&heap->lock);
+  for (unsigned class = 0; class < CLASS_COUNT && heap->kept_units > 0; class++)
+    for (struct slab *slab = heap->queue[class].tail, *before; slab != NULL && slab->state == SLAB_EMPTY; slab = before) {
+      before = slab->previous;
+      bool old = (uint32_t)now_ms - slab->kept_ms >= (uint32_t)option.purge_delay_ms;
+      if (has_pending_reference(slab) || !(all || old)) continue;
+      dequeue(heap, slab);
+      heap_forget_slab(heap, slab);
+      slab->state = SLAB_NONE;
+      leave_to_destroy(&left, slab);
+    }
+  lock_release(&heap->lock);
+  finish(&left);
+}
+
+void heap_tick(struct heap *heap) {
+  if (++heap->ticks < TICK_PERIOD) return;
+  heap->ticks = 0;
+  remote_flush(heap);
+  heap_drain_pending(heap, DRAIN_SLABS);
+  uint64_t now_ms = os_now_ms();
+  if (heap->kept_units > 0 && option.purge_delay_ms >= 0) heap_release_empty(heap, now_ms, false);
+  superslab_tick(now_ms);
+}
+
+bool heap_grow_run(struct heap *heap, struct slab *slab, unsigned class_index) {
+  const struct size_class *row = &size_classes[class_index];
+  if (slab->capacity != 1 || row->capacity != 1 || row->units < slab->units || slab->carved != 1) return false;
+  if (row->units > slab->units && !superslab_extend_span(slab->superslab, slab->first, slab->units, row->units)) return false;
+  lock_acquire(&heap->lock);
+  unsigned old = slab->class_index;
+  if (slab->state == SLAB_CURRENT) leave_current(heap, slab, 0);   /* its one block is in use: the list is empty */
+  heap->bytes_units += row->units - slab->units;
+  heap->supplied[old]--;   /* the request is now one of the other class */
+  heap->supplied[class_index]++;
+  slab_resize_run(slab, class_index);
+  slab_set_owner(slab, heap->owner);
+  lock_release(&heap->lock);
+  return true;
+}

@@ -1,0 +1,109 @@
+/* heap.h - what a thread owns: its current slabs, queues of others, open batches. Layer 7.
+
+   A heap is used by one thread. Its lock is taken on every slow path that changes its lists,
+   uncontended, so that fork() finds them whole. No system call is made with it held.
+   Heaps are never given back: a dead thread's is used again by the next one. */
+#ifndef HAKMEM_HEAP_H
+#define HAKMEM_HEAP_H
+
+#include "lock.h"
+#include "slab.h"
+
+/* Where malloc looks. Each entry is a slab, never NULL. */
+struct thread_table {
+  struct slab *granule[TINY_GRANULES];                                   /* by (size + 15) / 16 */
+  struct slab *cached[CACHED_COUNT + 1];   /* by class - CLASS_MID_FIRST; the last is always slab_none */
+};
+
+/* The library's thread state (thread.h); the interposer has it in TLS. */
+struct thread_own {
+  struct thread_table table;
+  struct heap *heap;      /* NULL: none yet, or closed */
+  bool closed;            /* a call past the thread's end */
+};
+
+enum { BATCH_COUNT = 8, BATCH_BLOCKS = 32, BATCH_BYTES = 4096 };
+struct batch {
+  struct slab *slab;        /* destination */
+  struct block *head, *tail;
+  uint32_t count;
+};
+
+struct slab_queue { struct slab *head, *tail; };
+
+struct heap {
+  struct lock lock;
+  uintptr_t owner;                           /* owner word of its slabs: the thread's pointer, with OWNER_SLOW when traced */
+  struct thread_table *table;                /* the thread's; NULL: a late call's heap has none */
+  struct slab *pending;                      /* stack pushed by others (release), taken by exchange (acquire); HEAP_CLOSED when dead */
+  struct slab *pending_private;              /* taken and not yet looked at; owner */
+  uint32_t bytes_units;                      /* units in its slabs */
+  uint32_t kept_units;                       /* of those, in EMPTY slabs */
+  uint32_t ticks;                            /* slow paths since the clock was read */
+  uint32_t batch_evictions, batch_total, batch_direct;   /* remote.c */
+  uint64_t remote_frees, remote_pushes;      /* blocks freed for others, and compare-and-swaps that took */
+  uint64_t refills;
+  bool in_use;                               /* lock HEAPS */
+  uint8_t shared_spent;                      /* bit per shared class that has been exhausted */
+  struct heap *next_heap;                    /* all heaps ever; constant once linked */
+  struct heap *next_free;                    /* lock HEAPS */
+  struct batch batch[BATCH_COUNT];
+  struct slab *all;                          /* every slab it owns */
+  struct slab *current[CLASS_COUNT];
+  struct slab_queue queue[CLASS_COUNT];      /* PARTIAL in front, EMPTY behind */
+  uint64_t supplied[CLASS_COUNT];            /* blocks put where malloc pops, less what was there at the end */
+  uint64_t frees[CLASS_COUNT];               /* blocks taken back, settled */
+#if !HAKMEM_INTERPOSER
+  struct thread_own own;
+#endif
+};
+
+#define HEAP_CLOSED ((struct slab *)1)
+
+/* A block of the class (exact for the request), from wherever; NULL: no memory.
+   *zeroed (may be NULL): all its bytes read as zero. */
+struct block *heap_alloc(struct heap *heap, unsigned class_index, bool *zeroed);
+/* The owner's free on the slow path; p is a block of the slab and not free. */
+void heap_free_local(struct slab *slab, struct block *block);
+/* Makes the only block of an own slab larger in place, by free units that follow it, for a class of runs.
+   False: not possible. */
+bool heap_grow_run(struct heap *heap, struct slab *slab, unsigned class_index);
+/* slab's countdown has reached zero after a free by its owner. */
+void heap_free_event(struct slab *slab) HAK_NOINLINE;
+/* Takes in remote frees, a bounded number of slabs. */
+void heap_drain_pending(struct heap *heap, unsigned limit);
+/* Gives EMPTY slabs back: those older than the delay, or all. */
+void heap_release_empty(struct heap *heap, uint64_t now_ms, bool all);
+/* Clock-driven work, a bounded amount, now and then. */
+void heap_tick(struct heap *heap);
+
+/* A heap for the thread with that id, without a table yet; NULL: no memory. */
+struct heap *heap_open(uintptr_t id);
+/* Settles, gives back or abandons every slab; the heap can be opened again. */
+void heap_close(struct heap *heap);
+void heap_table_clear(struct thread_table *table);
+/* First of all heaps, by next_heap. */
+struct heap *heap_first(void);
+/* The heap in use with that id, NULL if none: walks. */
+struct heap *heap_find(uintptr_t id);
+
+/* Takes a slab out of the heap's list of all, and its units out of the heap's count. Lock of the heap. */
+void heap_forget_slab(struct heap *heap, struct slab *slab);
+
+/* abandoned.c: slabs without an owner. False: its last blocks have come back meanwhile, the caller destroys it. */
+bool abandoned_add(struct slab *slab, uint32_t used);
+struct slab *abandoned_adopt(struct heap *heap, unsigned class_index);
+/* A pusher has made the last block come back: the slab goes, if nobody took it meanwhile. */
+void abandoned_claim(struct slab *slab);
+
+void abandoned_fork_prepare(void);
+void abandoned_fork_release(bool child);
+/* In the child, after all PENDING flags have been cleared: claims what is whole. */
+void abandoned_fork_child(void);
+
+void heap_fork_prepare(void);
+void heap_fork_release(bool child);
+/* The child: mine is the calling thread's heap or NULL; all others are closed. */
+void heap_fork_child(struct heap *mine);
+
+#endif

@@ -1,0 +1,171 @@
+/* heap_life.c - heaps opened and closed, listed, and kept whole over fork(). */
+#include <config.h>
+#include "counters.h"
+#include "metadata.h"
+#include "options.h"
+#include "remote.h"
+#include "superslab.h"
+
+static struct lock heaps_lock = LOCK_INIT(RANK_HEAPS);
+static struct heap first_heap = { .lock = LOCK_INIT(RANK_HEAP) };   /* the main thread's, nearly always */
+static struct heap *all_heaps;    /* pushed under the lock, read without (acquire) */
+static struct heap *free_heaps;   /* lock */
+
+struct heap *heap_first(void) { return __atomic_load_n(&all_heaps, __ATOMIC_ACQUIRE); }
+
+struct heap *heap_find(uintptr_t id) {
+  struct heap *found = NULL;
+  lock_acquire(&heaps_lock);
+  for (struct heap *heap = all_heaps; heap != NULL && found == NULL; heap = heap->next_heap)
+    if (heap->in_use && (heap->owner & ~OWNER_SLOW) == id) found = heap;
+  lock_release(&heaps_lock);
+  return found;
+}
+
+static struct heap *new_heap(void) {
+  struct heap *heap = &first_heap;
+  lock_acquire(&heaps_lock);
+  bool is_first = all_heaps == NULL;
+  if (!is_first) {
+    lock_release(&heaps_lock);
+    heap = metadata_alloc(sizeof *heap);
+    if (heap == NULL) return NULL;
+    heap->lock = (struct lock)LOCK_INIT(RANK_HEAP);
+    lock_acquire(&heaps_lock);
+  }
+  heap->in_use = true;
+  heap->next_heap = all_heaps;
+  __atomic_store_n(&all_heaps, heap, __ATOMIC_RELEASE);
+  lock_release(&heaps_lock);
+  counter_add(COUNT_HEAPS_MADE, 1);
+  return heap;
+}
+
+struct heap *heap_open(uintptr_t id) {
+  lock_acquire(&heaps_lock);
+  struct heap *heap = free_heaps;
+  if (heap != NULL) {
+    free_heaps = heap->next_free;
+    heap->in_use = true;
+  }
+  lock_release(&heaps_lock);
+  if (heap == NULL) heap = new_heap();
+  if (heap == NULL) return NULL;
+  heap->owner = id | (option.free_route_trace ? OWNER_SLOW : 0);
+  heap->table = NULL;
+  heap->shared_spent = 0;
+  __atomic_store_n(&heap->pending, NULL, __ATOMIC_RELEASE);
+  counter_add(COUNT_HEAPS_LIVE, 1);
+  return heap;
+}
+
+/* The settled count of blocks in use, whatever the state; the slab is on no queue afterwards. Lock of the heap. */
+static void settle_for_good(struct heap *heap, struct slab *slab) {
+  unsigned class = slab->class_index;
+  if (slab->state == SLAB_CURRENT) {
+    uint32_t free_count = slab_count_free(slab);
+    uint32_t freed = slab->armed - slab->countdown;
+    heap->frees[class] += freed;
+    heap->supplied[class] += freed - (uint64_t)free_count;
+    heap->current[class] = NULL;
+    slab->used = slab->carved - free_count;
+  } else {
+    heap->frees[class] += slab_settle(slab);
+  }
+  slab->next = slab->previous = NULL;
+  slab->shared = 0;
+  slab->state = SLAB_FULL;
+  slab_arm(slab, UINT32_MAX);
+  uint32_t count = remote_take(slab, false);
+  heap->frees[class] += count;
+  slab->used -= count;
+}
+
+/* Every slab is given up: those without a block in use are returned as a chain, the others abandoned. */
+static struct slab *give_up_slabs(struct heap *heap) {
+  struct slab *chain = NULL;
+  for (unsigned class = 0; class < CLASS_COUNT; class++) heap->queue[class] = (struct slab_queue){ NULL, NULL };
+  for (struct slab *slab = heap->all, *next; slab != NULL; slab = next) {
+    next = slab->all_next;
+    settle_for_good(heap, slab);
+    heap_forget_slab(heap, slab);
+    if (slab->used != 0 && abandoned_add(slab, slab->used)) continue;
+    slab->state = SLAB_NONE;
+    slab->next = chain;
+    chain = slab;
+  }
+  heap->kept_units = 0;
+  return chain;
+}
+
+/* First every slab is given up, then CLOSED is swapped in: a pusher that meets CLOSED (acquire) sees that the slab is
+   not this heap's any more. What was on the stack is handed on. */
+void heap_close(struct heap *heap) {
+  remote_flush(heap);
+  lock_acquire(&heap->lock);
+  if (heap->table != NULL) heap_table_clear(heap->table);
+  heap->table = NULL;
+  struct slab *chain = give_up_slabs(heap);
+  struct slab *stack[2] = { heap->pending_private, __atomic_exchange_n(&heap->pending, HEAP_CLOSED, __ATOMIC_ACQ_REL) };
+  heap->pending_private = NULL;
+  lock_release(&heap->lock);
+  while (chain != NULL) {
+    struct slab *next = chain->next;
+    slab_destroy(chain);
+    chain = next;
+  }
+  for (unsigned i = 0; i < 2; i++)
+    for (struct slab *slab = stack[i], *next; slab != NULL; slab = next) {
+      next = slab->pending_next;
+      remote_hand_over(slab);
+    }
+  counter_sub(COUNT_HEAPS_LIVE, 1);
+  lock_acquire(&heaps_lock);
+  heap->in_use = false;
+  heap->next_free = free_heaps;
+  free_heaps = heap;
+  lock_release(&heaps_lock);
+}
+
+/* --- fork --- */
+
+void heap_fork_prepare(void) {
+  lock_acquire(&heaps_lock);
+  for (struct heap *heap = all_heaps; heap != NULL; heap = heap->next_heap) lock_acquire(&heap->lock);
+}
+
+void heap_fork_release(bool child) {
+  for (struct heap *heap = all_heaps; heap != NULL; heap = heap->next_heap) {
+    if (child) lock_reset(&heap->lock);
+    else lock_release(&heap->lock);
+  }
+  if (child) lock_reset(&heaps_lock);
+  else lock_release(&heaps_lock);
+}
+
+static void clear_pending_flags(struct superslab *superslab) {
+  for (unsigned i = 0; i < SUPERSLAB_UNITS; i++)
+    if ((superslab->slabs[i].remote & REMOTE_PENDING) != 0) superslab->slabs[i].remote &= ~REMOTE_PENDING;
+}
+
+/* References in the hands of threads that are gone are lost: all flags are cleared, and set again where a list waits. */
+void heap_fork_child(struct heap *mine) {
+  if (all_heaps == NULL || all_heaps->next_heap == NULL) return;   /* there was never a second thread */
+  registry_each_superslab(clear_pending_flags);
+  for (struct heap *heap = all_heaps; heap != NULL; heap = heap->next_heap) {
+    heap->pending_private = NULL;
+    if (heap->in_use) heap->pending = NULL;
+  }
+  for (struct slab *slab = mine == NULL ? NULL : mine->all; slab != NULL; slab = slab->all_next)
+    if (remote_count(slab->remote) != 0) {
+      slab->remote |= REMOTE_PENDING;
+      remote_hand_over(slab);
+    }
+  for (struct heap *heap = all_heaps; heap != NULL; heap = heap->next_heap) {
+    if (heap == mine || !heap->in_use) continue;
+    remote_fork_flush(heap);
+    heap->table = NULL;   /* it was in the memory of a thread that is not here */
+    heap_close(heap);
+  }
+  abandoned_fork_child();
+}

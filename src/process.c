@@ -1,0 +1,68 @@
+/* process.c - start of the library, at the first call that needs it.
+
+   No constructor: other objects' constructors allocate before ours could run. Nothing here calls a function
+   that another preloaded object may have replaced by one that allocates: raw system calls, getauxval. */
+#include <config.h>
+#include <sys/auxv.h>
+#include "allocator.h"
+#include "fork.h"
+#include "message.h"
+#include "options.h"
+#include "os.h"
+#include "process.h"
+#include "registry.h"
+#include "thread.h"
+#include "trace.h"
+
+static uint32_t process_state;     /* enum process_state; set with release, read with acquire */
+static uintptr_t starting_thread;  /* thread_id() of the one that starts */
+
+extern char **environ;
+/* Where the kernel put argc, argv and the environment; the C library's environ is empty until it has started. */
+extern void *__libc_stack_end __attribute__((weak));
+
+enum process_state process_state_now(void) {
+  return (enum process_state)__atomic_load_n(&process_state, __ATOMIC_ACQUIRE);
+}
+
+static char *const *find_environment(void) {
+  if (environ != NULL) return environ;
+  if (&__libc_stack_end == NULL || __libc_stack_end == NULL) return NULL;
+  long *stack = __libc_stack_end;
+  return (char *const *)(stack + 1 + stack[0] + 1);
+}
+
+static uintptr_t make_key(void) {
+  const uintptr_t *random = (const uintptr_t *)getauxval(AT_RANDOM);
+  uintptr_t key = random != NULL ? random[0] ^ (random[1] << 7) : (uintptr_t)&process_state * (uintptr_t)0x9e3779b9;
+  return key | 1;   /* odd: the key word of a free block is never the plain address of one */
+}
+
+static enum process_state start(void) {
+  bool secure = getauxval(AT_SECURE) != 0;
+  os_init();
+  if (secure) message_muted = true;
+  options_init(secure ? NULL : find_environment(), HAKMEM_INTERPOSER, secure);
+  trace_init();
+  size_class_init(option.wrap_tiny != 0, option.wrap_pool != 0, option.wrap_l25 != 0);
+  if (option.force_libc_alloc) return PROCESS_LIBC;
+  registry_init(make_key(), true);
+  allocator_ready();
+  return PROCESS_READY;
+}
+
+enum process_state process_start(void) {
+  enum process_state state = process_state_now();
+  if (likely(state >= PROCESS_READY)) return state;
+  uint32_t expected = PROCESS_NEW;
+  if (__atomic_compare_exchange_n(&process_state, &expected, PROCESS_STARTING, false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {
+    __atomic_store_n(&starting_thread, thread_id(), __ATOMIC_RELAXED);
+    state = start();
+    __atomic_store_n(&process_state, (uint32_t)state, __ATOMIC_RELEASE);
+    fork_register();   /* it may allocate: the library is ready */
+    return state;
+  }
+  if (__atomic_load_n(&starting_thread, __ATOMIC_RELAXED) == thread_id()) return process_state_now();
+  while ((state = process_state_now()) < PROCESS_READY) os_yield();
+  return state;
+}

@@ -1,0 +1,156 @@
+/* remote.c - frees by threads that do not own the slab: batches, the remote word, hand-over. */
+#include <config.h>
+#include "counters.h"
+#include "remote.h"
+
+enum {
+  WINDOW = 256,           /* remote frees over which evictions are weighed */
+  DIRECT_FOR = 1024       /* remote frees pushed one by one when batches do not pay */
+};
+
+static uint64_t word_with_list(const struct slab *slab, uint64_t flags, uint32_t count, const struct block *head) {
+  uint64_t granule = head == NULL ? 0 : (uint64_t)((const char *)head - slab->start) / GRANULE + 1;
+  return flags | (uint64_t)count << 32 | granule;
+}
+
+/* Release: whoever adopts or drains the slab sees what the pusher wrote; pairs with the exchange in take_pending
+   (heap.c). False: the heap is closed. */
+static bool push_pending(struct heap *heap, struct slab *slab) {
+  struct slab *top = __atomic_load_n(&heap->pending, __ATOMIC_ACQUIRE);   /* CLOSED: sees the slabs abandoned before it */
+  do {
+    if (top == HEAP_CLOSED) return false;
+    slab->pending_next = top;
+  } while (!__atomic_compare_exchange_n(&heap->pending, &top, slab, true, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+  return true;
+}
+
+void remote_hand_over(struct slab *slab) {
+  for (;;) {
+    struct heap *heap = __atomic_load_n(&slab->heap, __ATOMIC_ACQUIRE);   /* pairs with slab_create, adoption, abandoning */
+    if (heap != NULL && push_pending(heap, slab)) return;
+    /* Nobody's: the reference ends here. */
+    uint64_t old = __atomic_fetch_and(&slab->remote, ~REMOTE_PENDING, __ATOMIC_ACQ_REL);
+    if ((old & REMOTE_ABANDONED) != 0) {
+      abandoned_claim(slab);   /* goes if its last block is back */
+      return;
+    }
+    if (remote_count(old) == 0) return;   /* whoever pushes next sets PENDING itself */
+    /* Blocks have come for an owner that it has by now: take the reference up again, unless another has. */
+    if ((__atomic_fetch_or(&slab->remote, REMOTE_PENDING, __ATOMIC_ACQ_REL) & REMOTE_PENDING) != 0) return;
+  }
+}
+
+/* Links a chain of count blocks in front of the remote list. */
+static void push_chain(struct slab *slab, struct block *head, struct block *tail, uint32_t count) {
+  uint64_t old = __atomic_load_n(&slab->remote, __ATOMIC_RELAXED);
+  uint64_t new;
+  do {
+    tail->next = remote_head(slab, old);
+    uint64_t flags = old & REMOTE_FLAGS;
+    if ((flags & REMOTE_ABANDONED) == 0) flags |= REMOTE_PENDING;
+    new = word_with_list(slab, flags, remote_count(old) + count, head);
+    /* Release: the links and keys; pairs with the acquire in remote_take and in adoption.
+       Acquire: abandoned_used, written before ABANDONED. */
+  } while (!__atomic_compare_exchange_n(&slab->remote, &old, new, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+  if ((new & REMOTE_ABANDONED) != 0) {
+    if (remote_count(new) == __atomic_load_n(&slab->abandoned_used, __ATOMIC_RELAXED)) abandoned_claim(slab);
+  } else if ((old & REMOTE_PENDING) == 0) {
+    remote_hand_over(slab);
+  }
+}
+
+/* Empties a batch. The head is taken out first: the child of a fork in between loses blocks, never frees them twice. */
+static void flush_batch(struct heap *heap, struct batch *batch) {
+  struct block *head = batch->head;
+  if (head == NULL) return;
+  uint32_t count = batch->count;
+  batch->head = NULL;
+  compiler_barrier();
+  batch->count = 0;
+  heap->remote_pushes++;
+  push_chain(batch->slab, head, batch->tail, count);
+}
+
+void remote_flush(struct heap *heap) {
+  for (unsigned i = 0; i < BATCH_COUNT; i++) flush_batch(heap, &heap->batch[i]);
+}
+
+void remote_fork_flush(struct heap *heap) {
+  for (unsigned i = 0; i < BATCH_COUNT; i++) {
+    struct batch *batch = &heap->batch[i];
+    uint32_t count = 0;
+    /* Cut off anywhere: the chain from head is whole, count and tail may be one behind. */
+    for (struct block *block = batch->head; block != NULL; block = block->next) {
+      batch->tail = block;
+      count++;
+    }
+    batch->count = count;
+    flush_batch(heap, batch);
+  }
+}
+
+static unsigned batch_index(const struct slab *slab) {
+  uintptr_t n = (uintptr_t)slab / sizeof *slab;
+  return (unsigned)(n ^ n >> 5) % BATCH_COUNT;
+}
+
+/* Every WINDOW frees: when more than half of them threw another slab's batch out, batches only cost. */
+static void weigh_batches(struct heap *heap) {
+  if (++heap->batch_total < WINDOW) return;
+  if (heap->batch_evictions > WINDOW / 2) heap->batch_direct = DIRECT_FOR;
+  heap->batch_total = heap->batch_evictions = 0;
+}
+
+static void add_to_batch(struct heap *heap, struct slab *slab, struct block *block) {
+  struct batch *batch = &heap->batch[batch_index(slab)];
+  if (batch->slab != slab) {
+    if (batch->head != NULL) heap->batch_evictions++;
+    flush_batch(heap, batch);
+    batch->slab = slab;
+  }
+  block->next = batch->head;
+  if (batch->head == NULL) batch->tail = block;
+  compiler_barrier();
+  batch->head = block;
+  compiler_barrier();
+  batch->count++;
+  weigh_batches(heap);
+  if (batch->count >= BATCH_BLOCKS || batch->count * slab->remote_block_size >= BATCH_BYTES) flush_batch(heap, batch);
+}
+
+enum remote_result remote_free(struct heap *heap, struct slab *slab, void *p) {
+  if (CHECKS && !slab_may_be_block(slab, (uintptr_t)p - (uintptr_t)region.base)) return REMOTE_NOT_A_BLOCK;
+  if (block_is_free(p)) return REMOTE_DOUBLE;
+  struct block *block = p;
+  if (CHECKS) block->key = block_key(block);
+  if (heap == NULL) {
+    counter_add(COUNT_REMOTE_FREES, 1);
+    counter_add(COUNT_REMOTE_BATCHES, 1);
+    push_chain(slab, block, block, 1);
+    return REMOTE_FREED;
+  }
+  heap->remote_frees++;
+  if (heap->batch_direct > 0 || slab->remote_block_size * 2 > BATCH_BYTES) {
+    if (heap->batch_direct > 0) heap->batch_direct--;
+    heap->remote_pushes++;
+    push_chain(slab, block, block, 1);
+  } else {
+    add_to_batch(heap, slab, block);
+  }
+  return REMOTE_FREED;
+}
+
+uint32_t remote_take(struct slab *slab, bool settled) {
+  /* Acquire: pairs with the release in push_chain. */
+  uint64_t old = __atomic_fetch_and(&slab->remote, settled ? REMOTE_ABANDONED : REMOTE_FLAGS, __ATOMIC_ACQ_REL);
+  struct block *head = remote_head(slab, old);
+  if (head == NULL) return 0;
+  if (slab->free != NULL) {
+    struct block *tail = head;
+    while (tail->next != NULL) tail = tail->next;
+    tail->next = slab->free;
+  }
+  compiler_barrier();
+  slab->free = head;
+  return remote_count(old);
+}

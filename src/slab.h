@@ -1,0 +1,142 @@
+/* slab.h - one slab: blocks of one size in consecutive units. Layer 6.
+
+   Invariants
+     carved <= capacity; blocks [0, carved) have been on a list or handed out at least once
+     carved == used + (blocks on free), where used counts live blocks and blocks that
+       wait in another thread's batch or on the remote list
+     a block on a free list has the key word (region.key ^ address) as second word
+   A slab that is not current: used is settled: used - (armed - countdown) blocks are in use.
+   A current slab: used is unknown (malloc does not count); it is assigned when the slab leaves.
+
+   States, and who moves a slab between them
+     from       to         by      when
+     (none)     CURRENT    owner   heap_alloc: a fresh span
+     CURRENT    FULL       owner   heap_alloc: list and bump are exhausted
+     FULL       PARTIAL    owner   an eighth was freed (countdown), or remote frees were taken in
+     PARTIAL    CURRENT    owner   heap_alloc
+     PARTIAL    EMPTY      owner   the last block came back; kept for a while
+     EMPTY      CURRENT    owner   heap_alloc
+     FULL, PARTIAL, EMPTY
+                (none)     owner   no block in use: the span goes back
+     any owned  ABANDONED  owner (or the child of fork)   thread exit
+     ABANDONED  CURRENT    adopter, under lock ABANDONED
+     ABANDONED  (none)     whoever pushed the last block back, under lock ABANDONED */
+#ifndef HAKMEM_SLAB_H
+#define HAKMEM_SLAB_H
+
+#include "registry.h"
+
+struct heap;
+
+enum slab_state { SLAB_NONE, SLAB_CURRENT, SLAB_FULL, SLAB_PARTIAL, SLAB_EMPTY, SLAB_ABANDONED };
+
+struct block {
+  struct block *next;
+  uintptr_t key;
+};
+
+struct slab {
+  /* Line 0: owner only, hot. */
+  struct block *free;        /* blocks that malloc pops and the owner's free pushes */
+  uint64_t reciprocal;       /* see slab_is_block */
+  uint64_t bias;
+  uint64_t bound;
+  uint32_t countdown;        /* frees by the owner until the next event */
+  uint32_t armed;            /* what countdown was set to */
+  uint32_t used;             /* settled count, see above */
+  uint32_t carved;
+  uint32_t capacity;
+  uint32_t block_size;
+
+  /* Line 1: owner only, cold. superslab, start, first, units: constant while the slab lives. */
+  struct slab *next, *previous;           /* queue of its class in the heap, or the abandoned list (lock ABANDONED) */
+  struct slab *all_next, *all_previous;   /* all slabs of the heap */
+  struct superslab *superslab;
+  char *start;
+  uint8_t class_index;
+  uint8_t state;                          /* enum slab_state */
+  uint8_t first, units;                   /* in the SuperSlab */
+  uint8_t zeroed;                         /* blocks past carved read as zero */
+  uint8_t shared;                         /* current for several sizes */
+  uint32_t kept_ms;                       /* EMPTY: since when, low bits of the clock */
+
+  /* Line 2: read and written by other threads. */
+  HAK_LINE_ALIGNED uint64_t remote;       /* the remote word, see remote.h */
+  struct heap *heap;                      /* owner, NULL when abandoned; written by owner or adopter (release), read (acquire) */
+  struct slab *pending_next;              /* whoever holds the PENDING reference */
+  uint64_t remote_reciprocal, remote_bias;   /* constant while the slab lives: for checks by other threads */
+  uint64_t remote_bound;                  /* owner (relaxed); a block that another thread has was carved before it got it */
+  uint32_t abandoned_used;                /* written under lock ABANDONED before the ABANDONED flag is set (release) */
+  uint32_t remote_block_size;
+};
+
+/* A slab with nothing on its list: where the table of a thread points at first. */
+extern struct slab slab_none;
+
+/* True if p is the start of a block among those that have been carved. p - start is a
+   multiple k of block_size exactly when (p - start) * reciprocal (mod 2^64) is k * excess, which
+   is less than reciprocal for all k; the bound, carved * excess, rejects blocks past
+   the carved ones by the same compare. The product is linear, so (offset in the region)
+   * reciprocal less bias = start's offset * reciprocal is the same number. */
+HAK_INLINE bool slab_is_block(const struct slab *slab, uintptr_t offset) {
+  return offset * slab->reciprocal - slab->bias < slab->bound;
+}
+/* The same for threads that do not own it, without its hot line. */
+HAK_INLINE bool slab_may_be_block(const struct slab *slab, uintptr_t offset) {
+  return offset * slab->remote_reciprocal - slab->remote_bias < __atomic_load_n(&slab->remote_bound, __ATOMIC_RELAXED);
+}
+
+HAK_INLINE uintptr_t block_key(const void *block) { return (uintptr_t)block ^ load_racy(&region.key); }
+
+/* True if the block's second word says that it is free. Reads the block, which must be one of ours. */
+HAK_INLINE bool block_is_free(const void *p) {
+  return CHECKS && load_racy(&((const struct block *)p)->key) == block_key(p);
+}
+
+HAK_INLINE void slab_push(struct slab *slab, struct block *block) {
+  block->next = slab->free;
+  if (CHECKS) block->key = block_key(block);
+  compiler_barrier();   /* fork: a block on the list is whole, at worst one block is on no list */
+  slab->free = block;
+}
+HAK_INLINE struct block *slab_pop(struct slab *slab) {
+  struct block *block = slab->free;
+  slab->free = block->next;
+  if (CHECKS) block->key = 0;
+  return block;
+}
+
+/* After a push by the owner; 0: time for heap_free_event. */
+HAK_INLINE uint32_t slab_count_down(struct slab *slab) {
+  compiler_barrier();
+  uint32_t left = slab->countdown - 1;
+  store_racy(&slab->countdown, left);   /* figures.c of another thread may read it */
+  return left;
+}
+
+/* A slab for a class on a fresh span, all of whose owner words are set; NULL: no memory. System calls. */
+struct slab *slab_create(struct heap *heap, unsigned class_index);
+/* Takes owner words away and gives the span back. No block is in use, the slab is on no list. System calls possible. */
+void slab_destroy(struct slab *slab);
+/* Sets the owner words of all units. */
+void slab_set_owner(struct slab *slab, uintptr_t owner);
+/* Adds blocks from the bump to the list: a page's worth. False: nothing left. */
+bool slab_carve(struct slab *slab);
+/* The next block straight from the bump, on no list; NULL: nothing left. */
+struct block *slab_carve_one(struct slab *slab);
+/* Blocks on the free list, by walking; stops at capacity + 1. */
+uint32_t slab_count_free(const struct slab *slab);
+HAK_INLINE void slab_arm(struct slab *slab, uint32_t count) { slab->armed = slab->countdown = count; }
+/* Settles used from the countdown (not for current slabs); returns the frees seen since. */
+HAK_INLINE uint32_t slab_settle(struct slab *slab) {
+  uint32_t freed = slab->armed - slab->countdown;
+  slab->used -= freed;
+  slab->armed = slab->countdown;
+  return freed;
+}
+/* A run (one block) on more units than before becomes one of another class; no other thread frees it meanwhile. */
+void slab_resize_run(struct slab *slab, unsigned class_index);
+/* Debug builds: aborts when an invariant does not hold. */
+void slab_check(const struct slab *slab);
+
+#endif

@@ -1,0 +1,376 @@
+/* superslab.c - spans of units: best fit by longest run, dirty units first. */
+#include <config.h>
+#include "counters.h"
+#include "lock.h"
+#include "options.h"
+#include "os.h"
+#include "purge.h"
+#include "superslab.h"
+
+enum {
+  BIN_COUNT = SUPERSLAB_UNITS + 1,
+  /* Bytes of dirty free units that are always allowed, and the share of the heap that is. */
+  DIRTY_SHARE = 4,
+  /* Huge pages are asked for once this much is in spans, seven eighths of what is committed. */
+  HUGE_FROM = 32 << 20,
+  COMMIT_STEP_MAX_UNITS = SUPERSLAB_UNITS,
+  COMMIT_SHARE = 4              /* a commit may run ahead by a quarter of what is committed */
+};
+#define ALL_UNITS ((uint32_t)0xffffffff)
+
+static struct lock superslab_lock = LOCK_INIT(RANK_SUPERSLAB);
+/* Lists by the longest run of free, and of free dirty, units; bit n of the set: list n is not empty. Lock. */
+static struct superslab *by_free[BIN_COUNT], *by_dirty[BIN_COUNT];
+static uint64_t free_set, dirty_set;
+static struct superslab *oldest, *youngest;   /* with dirty units, by dirty_since_ms */
+static size_t dirty_units;                    /* lock */
+static unsigned empty_count;                  /* SuperSlabs all of whose units are free and some dirty; lock */
+
+static uint32_t run_mask(unsigned first, unsigned units) {
+  return (units == 32 ? ALL_UNITS : ((uint32_t)1 << units) - 1) << first;
+}
+
+/* Bits where a run of units bits of mask begins. */
+static uint32_t run_starts(uint32_t mask, unsigned units) {
+  unsigned have = 1;
+  while (have * 2 <= units) {
+    mask &= mask >> have;
+    have *= 2;
+  }
+  return have < units ? mask & (mask >> (units - have)) : mask;
+}
+
+static unsigned longest_run(uint32_t mask) {
+  unsigned length = 0;
+  for (; mask != 0; mask &= mask >> 1) length++;
+  return length;
+}
+
+static unsigned bit_count(uint32_t mask) { return (unsigned)__builtin_popcount(mask); }
+
+static struct superslab_links *links_of(struct superslab *superslab, struct superslab **lists) {
+  return lists == by_free ? &superslab->by_free : &superslab->by_dirty;
+}
+
+static void bin_move(struct superslab *superslab, struct superslab **lists, uint64_t *set, uint8_t *bin, unsigned to) {
+  struct superslab_links *links = links_of(superslab, lists);
+  if (*bin == to) return;
+  if (*bin != 0) {
+    if (links->previous != NULL) links_of(links->previous, lists)->next = links->next;
+    else lists[*bin] = links->next;
+    if (links->next != NULL) links_of(links->next, lists)->previous = links->previous;
+    if (lists[*bin] == NULL) *set &= ~((uint64_t)1 << *bin);
+  }
+  *bin = (uint8_t)to;
+  if (to == 0) return;
+  *links = (struct superslab_links){ lists[to], NULL };
+  if (lists[to] != NULL) links_of(lists[to], lists)->previous = superslab;
+  lists[to] = superslab;
+  *set |= (uint64_t)1 << to;
+}
+
+static void age_unlink(struct superslab *superslab) {
+  struct superslab_links *links = &superslab->by_age;
+  if (links->previous != NULL) links->previous->by_age.next = links->next;
+  else oldest = links->next;
+  if (links->next != NULL) links->next->by_age.previous = links->previous;
+  else youngest = links->previous;
+}
+
+static void age_append(struct superslab *superslab, uint64_t now_ms) {
+  superslab->dirty_since_ms = now_ms;
+  superslab->by_age = (struct superslab_links){ NULL, youngest };
+  if (youngest != NULL) youngest->by_age.next = superslab;
+  else oldest = superslab;
+  youngest = superslab;
+}
+
+static bool is_empty(const struct superslab *superslab) { return superslab->free_mask == ALL_UNITS && superslab->dirty_mask != 0; }
+
+/* Sets both masks and keeps lists and counts in step with them. now_ms: for units that become dirty. */
+static void set_masks(struct superslab *superslab, uint32_t free_mask, uint32_t dirty_mask, uint64_t now_ms) {
+  bool had_dirty = superslab->dirty_mask != 0;
+  empty_count -= is_empty(superslab);
+  dirty_units = dirty_units - bit_count(superslab->dirty_mask) + bit_count(dirty_mask);
+  superslab->free_mask = free_mask;
+  superslab->dirty_mask = dirty_mask;
+  empty_count += is_empty(superslab);
+  bin_move(superslab, by_free, &free_set, &superslab->free_bin, longest_run(free_mask));
+  bin_move(superslab, by_dirty, &dirty_set, &superslab->dirty_bin, longest_run(dirty_mask));
+  if (had_dirty && dirty_mask == 0) age_unlink(superslab);
+  if (!had_dirty && dirty_mask != 0) age_append(superslab, now_ms);
+  __atomic_store_n(&counter_values[COUNT_DIRTY_BYTES], (uint64_t)dirty_units * UNIT_SIZE, __ATOMIC_RELAXED);
+}
+
+/* The fullest SuperSlab with a run that long; dirty runs first, since their pages need no fault. */
+static struct superslab *find_fit(unsigned units, bool *dirty) {
+  uint64_t want = ~(((uint64_t)1 << units) - 1);
+  uint64_t fits = dirty_set & want;
+  *dirty = fits != 0;
+  if (fits != 0) return by_dirty[__builtin_ctzll(fits)];
+  fits = free_set & want;
+  return fits != 0 ? by_free[__builtin_ctzll(fits)] : NULL;
+}
+
+/* Heap large and dense enough for huge pages in a SuperSlab that is opened now? */
+static bool huge_pages_earned(void) {
+  if (option.thp == THP_ALWAYS) return true;
+  if (option.thp != THP_AUTO) return false;
+  uint64_t used = counter_get(COUNT_SPAN_BYTES);
+  return used >= HUGE_FROM && used >= counter_get(COUNT_COMMITTED_BYTES) / 8 * 7;
+}
+
+static void prefault(char *start, size_t size) {
+  if (option.ss_prefault == PREFAULT_POPULATE && os_populate(start, size)) return;
+  if (option.ss_prefault == PREFAULT_OFF) return;
+  for (size_t at = 0; at < size; at += os_page_size) __atomic_fetch_or(start + at, 0, __ATOMIC_RELAXED);
+}
+
+static bool open_superslab(void) {
+  struct superslab *superslab = registry_new_superslab();
+  if (superslab == NULL) return false;
+  counter_add(COUNT_SUPERSLABS, 1);
+  superslab->huge_pages = huge_pages_earned() && os_advise_huge(superslab->base, SUPERSLAB_SIZE, OS_HUGE_ASK);
+  superslab->committed_mask = superslab->outside ? ALL_UNITS : 0;
+  if (superslab->outside) {
+    counter_add(COUNT_COMMITTED_BYTES, SUPERSLAB_SIZE);
+    prefault(superslab->base, SUPERSLAB_SIZE);
+  }
+  lock_acquire(&superslab_lock);
+  set_masks(superslab, ALL_UNITS, 0, 0);
+  lock_release(&superslab_lock);
+  return true;
+}
+
+/* Units to commit with a span: the span's, and some of the free ones behind it. Lock held. */
+static uint32_t commit_ahead(const struct superslab *superslab, unsigned first, unsigned units) {
+  size_t step = counter_get(COUNT_COMMITTED_BYTES) / UNIT_SIZE / COMMIT_SHARE;
+  unsigned end = first + units;
+  if (superslab->huge_pages) step = COMMIT_STEP_MAX_UNITS;
+  for (; step > 0 && end < SUPERSLAB_UNITS; step--, end++)
+    if ((superslab->free_mask & ~superslab->committed_mask & run_mask(end, 1)) == 0) break;
+  return run_mask(first, end - first);
+}
+
+/* Commits the units of mask, a run, all of which the caller has taken out of free_mask. Not locked. */
+static bool commit_units(struct superslab *superslab, uint32_t mask) {
+  unsigned first = (unsigned)__builtin_ctz(mask), units = bit_count(mask);
+  char *start = superslab->base + (size_t)first * UNIT_SIZE;
+  if (!os_commit(start, (size_t)units * UNIT_SIZE)) return false;
+  prefault(start, (size_t)units * UNIT_SIZE);
+  return true;
+}
+
+/* The run is out of free_mask; makes all of it writable. False: put back. */
+static bool make_committed(struct superslab *superslab, unsigned first, unsigned units) {
+  uint32_t mine = run_mask(first, units);
+  lock_acquire(&superslab_lock);
+  uint32_t run = commit_ahead(superslab, first, units);
+  uint32_t fresh = bit_count(run & ~superslab->committed_mask);
+  set_masks(superslab, superslab->free_mask & ~run, superslab->dirty_mask & ~run, 0);
+  lock_release(&superslab_lock);
+
+  bool done = commit_units(superslab, run);
+  if (!done && run != mine) done = commit_units(superslab, mine);   /* less may still be had */
+  else if (done) mine = run;
+
+  lock_acquire(&superslab_lock);
+  if (done) {
+    counter_add(COUNT_COMMITTED_BYTES, (uint64_t)(mine == run ? fresh : units) * UNIT_SIZE);
+    superslab->committed_mask |= mine;
+  }
+  uint32_t back = done ? run & ~run_mask(first, units) : run;
+  set_masks(superslab, superslab->free_mask | back, superslab->dirty_mask, 0);
+  lock_release(&superslab_lock);
+  return done;
+}
+
+bool superslab_alloc_span(unsigned units, struct span *span) {
+  lock_acquire(&superslab_lock);
+  bool dirty;
+  struct superslab *superslab;
+  while ((superslab = find_fit(units, &dirty)) == NULL) {
+    lock_release(&superslab_lock);
+    if (!open_superslab()) return false;
+    lock_acquire(&superslab_lock);
+  }
+  uint32_t starts = run_starts(dirty ? superslab->dirty_mask : superslab->free_mask, units);
+  unsigned first = (unsigned)__builtin_ctz(starts);
+  uint32_t mask = run_mask(first, units);
+  *span = (struct span){ superslab, first, units, (superslab->dirty_mask & mask) == 0 };
+  set_masks(superslab, superslab->free_mask & ~mask, superslab->dirty_mask & ~mask, 0);
+  bool committed = (superslab->committed_mask & mask) == mask;
+  lock_release(&superslab_lock);
+  if (!committed && !make_committed(superslab, first, units)) return false;
+  counter_add(COUNT_SPANS_MADE, 1);
+  counter_add(COUNT_SPAN_BYTES, (uint64_t)units * UNIT_SIZE);
+  return true;
+}
+
+bool superslab_extend_span(struct superslab *superslab, unsigned first, unsigned units, unsigned new_units) {
+  if (first + new_units > SUPERSLAB_UNITS) return false;
+  uint32_t mask = run_mask(first + units, new_units - units);
+  lock_acquire(&superslab_lock);
+  bool fits = (superslab->free_mask & superslab->committed_mask & mask) == mask;
+  if (fits) set_masks(superslab, superslab->free_mask & ~mask, superslab->dirty_mask & ~mask, 0);
+  lock_release(&superslab_lock);
+  if (fits) counter_add(COUNT_SPAN_BYTES, (uint64_t)(new_units - units) * UNIT_SIZE);
+  return fits;
+}
+
+/* --- purging --- */
+
+/* Takes the runs of dirty units of a SuperSlab that have at least that many bytes into a batch; returns their mask, which is
+   busy then. Runs that are too short stay dirty. Lock held. */
+static uint32_t collect(struct superslab *superslab, size_t least, struct purge_batch *batch) {
+  uint32_t taken = 0, left = superslab->dirty_mask;
+  while (left != 0) {
+    unsigned first = (unsigned)__builtin_ctz(left);
+    uint32_t rest = ~(left >> first);
+    unsigned units = rest == 0 ? SUPERSLAB_UNITS : (unsigned)__builtin_ctz(rest);
+    uint32_t mask = run_mask(first, units);
+    left &= ~mask;
+    if ((size_t)units * UNIT_SIZE < least) continue;
+    if (!purge_batch_add(batch, superslab->base + (size_t)first * UNIT_SIZE, (size_t)units * UNIT_SIZE)) break;
+    taken |= mask;
+  }
+  set_masks(superslab, superslab->free_mask & ~taken, superslab->dirty_mask & ~taken, 0);
+  return taken;
+}
+
+/* After the madvise: the busy units are free again, clean where it was done. */
+static void put_back(struct superslab *superslab, uint32_t mask, const struct purge_batch *batch, uint64_t now_ms) {
+  uint32_t dirty = 0;
+  for (unsigned unit = 0; unit < SUPERSLAB_UNITS; unit++) {
+    uint32_t bit = run_mask(unit, 1);
+    if ((mask & bit) != 0 && !purge_batch_done(batch, superslab->base + (size_t)unit * UNIT_SIZE, UNIT_SIZE)) dirty |= bit;
+  }
+  set_masks(superslab, superslab->free_mask | mask, superslab->dirty_mask | dirty, now_ms);
+}
+
+/* Purges the dirty units of up to a few of the SuperSlabs that have had them for longest: those dirty since before_ms
+   or earlier. Returns the bytes that were tried, 0: nothing to do. */
+static size_t purge_oldest(uint64_t before_ms, uint64_t now_ms) {
+  enum { MOST = 4 };
+  struct superslab *taken[MOST];
+  uint32_t mask[MOST];
+  unsigned count = 0;
+  struct purge_batch batch;
+  purge_batch_init(&batch);
+  lock_acquire(&superslab_lock);
+  for (struct superslab *next; count < MOST && oldest != NULL && oldest->dirty_since_ms <= before_ms &&
+                               batch.bytes < (size_t)option.batch_flush && batch.count < PURGE_BATCH_RANGES;) {
+    next = oldest;
+    mask[count] = collect(next, (size_t)option.batch_min_size, &batch);
+    if (next->dirty_mask != 0) {   /* short runs stay: young again */
+      age_unlink(next);
+      age_append(next, now_ms);
+    }
+    if (mask[count] == 0) break;
+    taken[count++] = next;
+  }
+  lock_release(&superslab_lock);
+  if (count == 0) return 0;
+  purge_batch_issue(&batch);
+  lock_acquire(&superslab_lock);
+  for (unsigned i = 0; i < count; i++) put_back(taken[i], mask[i], &batch, now_ms);
+  lock_release(&superslab_lock);
+  return batch.bytes;
+}
+
+/* One span, a madvise of its own: without batches. Its units are in no mask. */
+static void purge_span(struct superslab *superslab, uint32_t mask, uint64_t now_ms) {
+  struct purge_batch batch;
+  purge_batch_init(&batch);
+  unsigned first = (unsigned)__builtin_ctz(mask);
+  purge_batch_add(&batch, superslab->base + (size_t)first * UNIT_SIZE, (size_t)bit_count(mask) * UNIT_SIZE);
+  purge_batch_issue(&batch);
+  lock_acquire(&superslab_lock);
+  put_back(superslab, mask, &batch, now_ms);
+  lock_release(&superslab_lock);
+}
+
+static void drop_outside(struct superslab *superslab) {
+  counter_sub(COUNT_SUPERSLABS, 1);
+  counter_sub(COUNT_COMMITTED_BYTES, SUPERSLAB_SIZE);
+  registry_drop_superslab(superslab);
+}
+
+static size_t dirty_bound(void) {
+  return max_size((size_t)option.batch_flush, (size_t)counter_get(COUNT_SPAN_BYTES) / DIRTY_SHARE);
+}
+
+void superslab_tick(uint64_t now_ms) {
+  uint64_t dirty = counter_get(COUNT_DIRTY_BYTES);
+  if (option.purge_delay_ms < 0 || dirty == 0) return;
+  uint64_t delay = (uint64_t)option.purge_delay_ms;
+  if (now_ms >= delay && purge_oldest(now_ms - delay, now_ms) != 0) return;
+  if (dirty > dirty_bound()) purge_oldest(UINT64_MAX, now_ms);
+}
+
+/* One SuperSlab too many is wholly free: unmaps it, or purges it now, where it is. */
+static void shed_empty(struct superslab *superslab, uint64_t now_ms) {
+  struct purge_batch batch;
+  purge_batch_init(&batch);
+  lock_acquire(&superslab_lock);
+  bool empty = is_empty(superslab);   /* it may be in use again by now */
+  bool drop = empty && superslab->outside;
+  uint32_t mask = 0;
+  if (drop) set_masks(superslab, 0, 0, 0);
+  else if (empty) mask = collect(superslab, 0, &batch);
+  lock_release(&superslab_lock);
+  if (drop) drop_outside(superslab);
+  if (mask == 0) return;
+  purge_batch_issue(&batch);
+  lock_acquire(&superslab_lock);
+  put_back(superslab, mask, &batch, now_ms);
+  lock_release(&superslab_lock);
+}
+
+void superslab_free_span(struct superslab *superslab, unsigned first, unsigned units) {
+  uint32_t mask = run_mask(first, units);
+  uint64_t now_ms = os_now_ms();
+  counter_add(COUNT_SPANS_FREED, 1);
+  counter_sub(COUNT_SPAN_BYTES, (uint64_t)units * UNIT_SIZE);
+  if (!option.batch_madvise && option.purge_delay_ms >= 0) {
+    purge_span(superslab, mask, now_ms);
+    return;
+  }
+  lock_acquire(&superslab_lock);
+  set_masks(superslab, superslab->free_mask | mask, superslab->dirty_mask | mask, now_ms);
+  bool surplus = is_empty(superslab) && empty_count > (unsigned)option.superslab_max_cached;
+  lock_release(&superslab_lock);
+  if (surplus && option.purge_delay_ms >= 0) shed_empty(superslab, now_ms);
+  superslab_tick(now_ms);
+}
+
+/* An empty SuperSlab outside the region, off every list; NULL: none. */
+static struct superslab *take_empty_outside(void) {
+  struct superslab *found = NULL;
+  lock_acquire(&superslab_lock);
+  for (struct superslab *at = by_free[SUPERSLAB_UNITS]; at != NULL && found == NULL; at = at->by_free.next)
+    if (at->outside) found = at;
+  if (found != NULL) set_masks(found, 0, 0, 0);
+  lock_release(&superslab_lock);
+  return found;
+}
+
+size_t superslab_trim(size_t keep) {
+  size_t bytes = 0;
+  for (struct superslab *empty; keep == 0 && (empty = take_empty_outside()) != NULL; bytes += SUPERSLAB_SIZE) drop_outside(empty);
+  uint64_t before = counter_get(COUNT_DIRTY_BYTES);
+  for (uint64_t left = before; left > keep;) {
+    size_t tried = purge_oldest(UINT64_MAX, os_now_ms());
+    uint64_t now = counter_get(COUNT_DIRTY_BYTES);
+    bytes += now < left ? (size_t)(left - now) : 0;
+    if (tried == 0 || now >= left) break;
+    left = now;
+  }
+  return bytes;
+}
+
+void superslab_fork_prepare(void) { lock_acquire(&superslab_lock); }
+void superslab_fork_release(bool child) {
+  if (child) lock_reset(&superslab_lock);
+  else lock_release(&superslab_lock);
+}
