@@ -5,11 +5,14 @@
 #include <check.h>
 #include <stdlib.h>
 
-/* Runs one test case made of the given tests; what main returns. */
-static inline int unit_run(const char *name, const TTest *const *tests, size_t count, double seconds) {
+/* Runs one test case made of the given tests, each between set_up and tear_down (or NULL);
+   what main returns. */
+static inline int unit_run(const char *name, SFun set_up, SFun tear_down, const TTest *const *tests,
+                           size_t count) {
   Suite *suite = suite_create(name);
   TCase *cases = tcase_create(name);
-  tcase_set_timeout(cases, seconds);
+  tcase_set_timeout(cases, 60);
+  tcase_add_checked_fixture(cases, set_up, tear_down);
   for (size_t i = 0; i < count; i++) tcase_add_test(cases, tests[i]);
   suite_add_tcase(suite, cases);
   SRunner *runner = srunner_create(suite);
@@ -20,10 +23,11 @@ static inline int unit_run(const char *name, const TTest *const *tests, size_t c
 }
 
 /* UNIT_MAIN("size_class", test_a, test_b): the whole main of a program, 60 seconds a test. */
-#define UNIT_MAIN(name, ...)                                                          \
-  int main(void) {                                                                    \
-    const TTest *const tests[] = { __VA_ARGS__ };                                     \
-    return unit_run(name, tests, sizeof tests / sizeof tests[0], 60);                 \
+#define UNIT_MAIN(name, ...) UNIT_MAIN_WITH(name, NULL, NULL, __VA_ARGS__)
+#define UNIT_MAIN_WITH(name, set_up, tear_down, ...)                                        \
+  int main(void) {                                                                          \
+    const TTest *const tests[] = { __VA_ARGS__ };                                           \
+    return unit_run(name, set_up, tear_down, tests, sizeof tests / sizeof tests[0]);        \
   }
 
 #endif
