@@ -24,7 +24,7 @@ enum {
   EXPIRED_PER_TICK = 4,
   FREED_REMEMBERED = 64,
   SHRINK_WORTH = 1 << 20,         /* bytes, or an eighth, for which a tail is given back */
-  MOVE_ALIGNED_MIN = 16 << 20     /* from here on moves are between multiples of 2 MiB: page tables move whole */
+  MOVE_ALIGNED_MIN = 16 << 20     /* from here on moves go to multiples of 2 MiB: page tables move whole */
 };
 
 size_t (*huge_reclaim)(void);
@@ -32,8 +32,9 @@ size_t (*huge_reclaim)(void);
 static struct lock huge_lock = LOCK_INIT(RANK_HUGE);
 static struct huge *live;         /* all live blocks; lock HUGE */
 static struct huge *unused;       /* records without a mapping, by next; lock HUGE */
-/* Mappings that the kernel refused to take back (munmap would have split a mapping, and there are too many). Purged
-   where possible, not in the registry, tried again now and then and used again where they fit; lock HUGE. */
+/* Mappings that the kernel refused to take back (munmap would have split a mapping, and there are
+   too many). Purged where possible, not in the registry, tried again now and then and used again
+   where they fit; lock HUGE. */
 static struct huge *refused;
 /* Starts of what was unmapped last. Atomic, relaxed: for a text only. */
 static uintptr_t freed_start[FREED_REMEMBERED];
@@ -275,7 +276,7 @@ enum huge_free_result huge_free(struct huge *huge) {
 /* ---- realloc; the block is claimed ---- */
 
 static void set_place(struct huge *huge, char *start, size_t size) {
-  counter_add(COUNT_HUGE_LIVE_BYTES, size - huge->size);   /* modulo 2^64: may shrink */
+  counter_add(COUNT_HUGE_LIVE_BYTES, (uint64_t)size - huge->size);   /* modulo 2^64: may shrink */
   lock_acquire(&huge_lock);
   huge->start = start;
   huge->size = size;

@@ -18,12 +18,13 @@
 
 #include "compiler.h"
 
-/* UNUSED: no block, or one thread is working on it. LIVE: a block of the program's. KEPT: in a cache, or on
-   its way out of it. Who moves it: huge.c alone, see there. */
+/* UNUSED: no block, or one thread is working on it. LIVE: a block of the program's. KEPT: in a
+   cache, or on its way out of it. Who moves it: huge.c alone, see there. */
 enum huge_state { HUGE_UNUSED, HUGE_LIVE, HUGE_KEPT };
 
-/* One mapping. In metadata, used again for other mappings, never given back. Written by the one thread that
-   has it in hand; start and size of a linked record under lock HUGE too, for those who walk the list. */
+/* One mapping. In metadata, used again for other mappings, never given back. Written by the one
+   thread that has it in hand; start and size of a linked record under lock HUGE too, for those
+   who walk the list. */
 struct huge {
   char *start;            /* of the mapping and of the block: a multiple of 64 KiB */
   size_t size;            /* bytes of the mapping, a multiple of the page; usable size */
@@ -37,7 +38,7 @@ struct huge {
 /* Takes a kept mapping of at least size bytes, aligned, with at most a quarter (or a page) more; the
    smallest such, the latest of those; NULL if none. size is a multiple of the page. */
 struct huge *mapping_cache_take(size_t size, size_t alignment);
-/* Offers a freed mapping (whose bytes are no longer counted as live). True: kept. False: the caller unmaps it.
+/* Offers a freed mapping (its bytes are no longer counted as live). True: kept. False: the caller unmaps it.
    *evicted: a chain (by next) of a few mappings pushed out for it, to be unmapped by the caller. */
 bool mapping_cache_put(struct huge *huge, uint64_t now_ms, struct huge **evicted);
 /* Chain of at most limit mappings that are too old or over the budget; the caller unmaps them. */
