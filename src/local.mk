@@ -9,7 +9,7 @@ core_headers = \
   src/mapping_cache.h src/purge.h src/superslab.h \
   src/huge.h src/slab.h \
   src/bad_free.h src/heap.h src/remote.h src/thread.h \
-  src/allocator.h \
+  src/allocator.h src/fast_path.h \
   src/fork.h src/process.h src/report.h
 core_sources = \
   src/message.c src/lock.c \
@@ -23,8 +23,8 @@ core_sources = \
   src/process.c src/fork.c src/figures.c src/report.c \
   src/hak_api.c
 library_sources = src/libc_door_library.c
-interposer_sources = src/libc_door_interposer.c src/interpose_malloc.c src/interpose_new.c \
-  src/interpose_info.c src/interpose_dl.c
+interposer_sources = src/libc_door_interposer.c src/interpose_malloc.c src/interpose_info.c src/interpose_dl.c \
+  src/interpose_new.c src/interpose_new_array.c src/interpose_new_forms.c src/interpose.h src/interpose_new.h
 
 # Hidden visibility: what is not in a map does not leave the object, and calls inside go straight.
 # Initial-exec TLS: one load, no call, on the fast path. No malloc builtins: the compiler must not
