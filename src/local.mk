@@ -5,26 +5,29 @@ core_headers = \
   src/align.h src/compiler.h src/lock.h src/message.h \
   src/os.h \
   src/counters.h src/libc_door.h src/options.h src/trace.h \
-  src/metadata.h src/registry.h src/size_class.h \
-  src/mapping_cache.h src/purge.h src/superslab.h \
-  src/huge.h src/slab.h \
-  src/bad_free.h src/heap.h src/remote.h src/thread.h \
+  src/metadata.h src/size_class.h \
+  src/mapping_cache.h src/purge.h \
+  src/huge.h src/registry.h src/slab.h src/superslab.h \
+  src/heap.h src/remote.h \
+  src/bad_free.h src/fork.h src/process.h src/thread.h \
   src/allocator.h src/fast_path.h \
-  src/fork.h src/process.h src/report.h
+  src/report.h
 core_sources = \
-  src/message.c src/lock.c \
+  src/lock.c src/message.c \
   src/os.c \
-  src/options.c src/counters.c src/trace.c \
-  src/metadata.c src/size_class.c src/registry.c \
-  src/superslab.c src/purge.c src/mapping_cache.c \
-  src/slab.c src/huge.c \
-  src/heap.c src/remote.c src/thread.c src/foreign.c src/bad_free.c \
+  src/counters.c src/options.c src/trace.c \
+  src/metadata.c src/size_class.c \
+  src/mapping_cache.c src/purge.c \
+  src/huge.c src/registry.c src/slab.c src/superslab.c \
+  src/abandoned.c src/heap.c src/heap_life.c src/remote.c \
+  src/bad_free.c src/foreign.c src/fork.c src/process.c src/thread.c \
   src/allocator.c src/allocator_realloc.c \
-  src/process.c src/fork.c src/figures.c src/report.c \
+  src/figures.c src/report.c \
   src/hak_api.c
 library_sources = src/libc_door_library.c
+interposer_headers = src/interpose.h src/interpose_new.h
 interposer_sources = src/libc_door_interposer.c src/interpose_malloc.c src/interpose_info.c src/interpose_dl.c \
-  src/interpose_new.c src/interpose_new_array.c src/interpose_new_forms.c src/interpose.h src/interpose_new.h
+  src/interpose_new.c src/interpose_new_array.c src/interpose_new_forms.c
 
 # Hidden visibility: what is not in a map does not leave the object, and calls inside go straight.
 # Initial-exec TLS: one load, no call, on the fast path. No malloc builtins: the compiler must not
@@ -69,7 +72,8 @@ endif
 if INTERPOSER
 preloaddir = $(pkglibdir)
 preload_PROGRAMS = src/libhakmem-preload.so
-src_libhakmem_preload_so_SOURCES = $(core_sources) $(interposer_sources) $(core_headers)
+src_libhakmem_preload_so_SOURCES = $(core_sources) $(interposer_sources) $(core_headers) \
+  $(interposer_headers)
 src_libhakmem_preload_so_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/src -DHAKMEM_INTERPOSER=1
 # -fexceptions: operator new calls the C++ library's, which throws through it.
 src_libhakmem_preload_so_CFLAGS = $(HAK_CFLAGS) -fPIC -fexceptions

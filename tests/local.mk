@@ -64,3 +64,6 @@ TESTS += tests/check-layers
 
 dist_check_SCRIPTS += tests/check-exports
 TESTS += tests/check-exports
+
+dist_check_SCRIPTS += tests/check-man
+TESTS += tests/check-man
