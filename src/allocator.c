@@ -124,7 +124,7 @@ static void free_in_slab(void *p, const struct registry_entry *entry) {
   bool local = (entry->owner & ~OWNER_SLOW) == thread_id();
   if (option.free_route_trace) trace_route(p, size_class_tier(slab->class_index), local ? "" : " remote");
   if (local) {
-    if (CHECKS && !slab_is_block(slab, (uintptr_t)p - (uintptr_t)region.base)) bad_pointer_ours(CALL_FREE, p, BAD_INTERIOR);
+    if (CHECKS && !slab_is_block(slab, (uintptr_t)p - (uintptr_t)region_base)) bad_pointer_ours(CALL_FREE, p, BAD_INTERIOR);
     else if (block_is_free(p)) bad_pointer_ours(CALL_FREE, p, BAD_DOUBLE_FREE);
     else heap_free_local(slab, p);
     return;
@@ -163,7 +163,7 @@ static struct slab *live_slab(const void *p, const struct registry_entry *entry,
   *reason = BAD_NEVER_ALLOCATED;
   if (entry->kind != REGISTRY_UNIT || entry->owner == OWNER_NONE) return NULL;
   *reason = BAD_INTERIOR;
-  if (CHECKS && !slab_may_be_block(entry->slab, (uintptr_t)p - (uintptr_t)region.base)) return NULL;
+  if (CHECKS && !slab_may_be_block(entry->slab, (uintptr_t)p - (uintptr_t)region_base)) return NULL;
   *reason = BAD_DOUBLE_FREE;
   return block_is_free(p) ? NULL : entry->slab;
 }

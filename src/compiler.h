@@ -12,6 +12,8 @@
 #define HAK_COLD __attribute__((noinline, cold))
 #define HAK_NOINLINE __attribute__((noinline))
 #define HAK_INLINE static inline __attribute__((always_inline))
+/* On variables of the fast path: reached without the global offset table. */
+#define HAK_HIDDEN __attribute__((visibility("hidden")))
 #define HAK_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 enum { CACHE_LINE = 64 };

@@ -22,24 +22,27 @@ HAK_INLINE void *fast_malloc(size_t size, void *(*slow)(size_t)) {
 
 HAK_INLINE void fast_free(void *p) {
   /* Ownership, by arithmetic on the pointer and a word of the library's own. */
-  char *base = load_racy(&region.base);
+  char *base = load_racy(&region_base);
   uintptr_t offset = (uintptr_t)p - (uintptr_t)base;
   uintptr_t unit = offset >> UNIT_SHIFT;
-  if (unlikely(unit >= load_racy(&region.unit_limit))) {
+  if (unlikely(unit >= load_racy(&region_limit))) {
     allocator_free(p);
     return;
   }
-  uintptr_t *words = (uintptr_t *)(void *)base + unit;
-  if (unlikely(load_racy(words - REGION_OWNER_WORDS) != thread_id())) {
+  char *words = base + unit * sizeof(uintptr_t);
+  uintptr_t *owner_word = (uintptr_t *)(void *)(words - REGION_OWNER_WORDS * sizeof(uintptr_t));
+  if (unlikely(load_racy(owner_word) != thread_id())) {
     allocator_free(p);
     return;
   }
-  struct slab *slab = *(struct slab **)(void *)(words - REGION_SLAB_WORDS);
-  if (CHECKS && unlikely(!slab_is_block(slab, offset) || block_is_free(p))) {
+  struct slab *slab = *(struct slab **)(void *)(words - REGION_SLAB_WORDS * sizeof(uintptr_t));
+  struct block *block = p;
+  uintptr_t key = block_key(p);
+  if (CHECKS && unlikely(!slab_is_block(slab, offset) || load_racy(&block->key) == key)) {
     allocator_free(p);
     return;
   }
-  slab_push(slab, p);
+  slab_push(slab, block, key);
   if (unlikely(slab_count_down(slab) == 0)) heap_free_event(slab);
 }
 

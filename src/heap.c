@@ -349,7 +349,7 @@ void heap_free_event(struct slab *slab) {
 }
 
 void heap_free_local(struct slab *slab, struct block *block) {
-  slab_push(slab, block);
+  slab_push(slab, block, block_key(block));
   if (slab_count_down(slab) == 0) heap_free_event(slab);
 }
 

@@ -40,7 +40,7 @@ struct option_values {
   long stats;
   long debug_level;
 };
-extern struct option_values option;            /* the values in force */
+extern HAK_HIDDEN struct option_values option;            /* the values in force */
 extern char option_log_file[OPTION_PATH_MAX];  /* "" : stderr; %p not yet replaced */
 
 /* environment: NULL-terminated NAME=VALUE strings, or NULL. interposer: its default

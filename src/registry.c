@@ -19,7 +19,9 @@ enum {
   COMMIT_SUPERSLABS = 8         /* step of the metadata, at most */
 };
 
-struct region region;
+char *region_base;
+uintptr_t region_limit;
+uintptr_t region_key;
 uintptr_t region_units;
 
 static struct lock registry_lock = LOCK_INIT(RANK_REGISTRY);
@@ -50,16 +52,16 @@ static bool try_reserve(uintptr_t units, size_t limit) {
   if (total > limit) return false;
   char *start = os_reserve(total);
   if (start == NULL) return false;
-  region.base = (char *)align_up((uintptr_t)start + below, SUPERSLAB_SIZE);
-  metadata_base = region.base - below;
+  region_base = (char *)align_up((uintptr_t)start + below, SUPERSLAB_SIZE);
+  metadata_base = region_base - below;
   region_units = units;
-  os_dont_dump(start, (size_t)(region.base - start));
+  os_dont_dump(start, (size_t)(region_base - start));
   if (option.thp == THP_NEVER || option.thp == THP_AUTO) os_advise_huge(start, total, OS_HUGE_NEVER);
   return true;
 }
 
 void registry_init(uintptr_t key, bool want_region) {
-  region.key = key;
+  region_key = key;
   if (!want_region) return;
   size_t left = os_address_space_left();
   size_t limit = left == SIZE_MAX ? SIZE_MAX : left / 8;
@@ -87,7 +89,7 @@ static bool commit_for(size_t index) {
     uintptr_t step = words_from == 0 ? max_size(COMMIT_UNITS, os_page_size / WORD_BYTES)
                                      : min_size(words_from, COMMIT_UNITS_MAX);
     words_to = min_size(words_from + step, region_units);
-    uintptr_t *words = (uintptr_t *)(void *)region.base;
+    uintptr_t *words = (uintptr_t *)(void *)region_base;
     size_t bytes = (words_to - words_from) * WORD_BYTES;
     if (!os_commit(words - REGION_OWNER_WORDS + words_from, bytes)) return false;
     if (!os_commit(words - REGION_SLAB_WORDS + words_from, bytes)) return false;
@@ -96,7 +98,7 @@ static bool commit_for(size_t index) {
   if (meta_to > metadata_committed) metadata_committed = meta_to;
   if (words_to > words_committed) {
     words_committed = words_to;
-    __atomic_store_n(&region.unit_limit, words_to, __ATOMIC_RELEASE);   /* readable from here on */
+    __atomic_store_n(&region_limit, words_to, __ATOMIC_RELEASE);   /* readable from here on */
   }
   bool enough = metadata_committed >= meta_need && words_committed >= (index + 1) * SUPERSLAB_UNITS;
   lock_release(&registry_lock);
@@ -121,8 +123,8 @@ static struct superslab *open_in_region(void) {
     return NULL;
   }
   struct superslab *superslab = region_superslab(index);
-  uintptr_t *words = (uintptr_t *)(void *)region.base;
-  superslab->base = region.base + index * SUPERSLAB_SIZE;
+  uintptr_t *words = (uintptr_t *)(void *)region_base;
+  superslab->base = region_base + index * SUPERSLAB_SIZE;
   superslab->owner_words = words - REGION_OWNER_WORDS + index * SUPERSLAB_UNITS;
   superslab->slab_words = (struct slab **)(void *)(words - REGION_SLAB_WORDS + index * SUPERSLAB_UNITS);
   return superslab;
@@ -252,9 +254,9 @@ static struct registry_entry lookup_radix(const void *p) {
 
 struct registry_entry registry_lookup(const void *p) {
   struct registry_entry entry = { REGISTRY_UNIT, OWNER_NONE, NULL, NULL };
-  uintptr_t unit = ((uintptr_t)p - (uintptr_t)region.base) >> UNIT_SHIFT;
-  if (unit < __atomic_load_n(&region.unit_limit, __ATOMIC_ACQUIRE)) {
-    uintptr_t *words = (uintptr_t *)(void *)region.base;
+  uintptr_t unit = ((uintptr_t)p - (uintptr_t)region_base) >> UNIT_SHIFT;
+  if (unit < __atomic_load_n(&region_limit, __ATOMIC_ACQUIRE)) {
+    uintptr_t *words = (uintptr_t *)(void *)region_base;
     entry = entry_of_unit(words - REGION_OWNER_WORDS + unit, (struct slab **)(void *)(words - REGION_SLAB_WORDS + unit));
   } else if (unit >= region_units) {
     entry = lookup_radix(p);

@@ -19,19 +19,16 @@ struct huge;
 #define OWNER_ABANDONED ((uintptr_t)2)  /* live, its thread is gone */
 #define OWNER_SLOW ((uintptr_t)1)       /* flag on a thread's id: its owner takes the slow path too */
 
-/* The words of a SuperSlab's units. In the region they are parts of two dense
-   arrays that lie right below the region's first unit. */
-struct region {
-  char *base;              /* first unit; constant after start */
-  uintptr_t unit_limit;    /* units whose owner words can be read; grows (lock REGISTRY), 0 without a region */
-  uintptr_t key;           /* secret of the process for the key word of free blocks; constant after start */
-};
-extern struct region region;
+/* The words of a SuperSlab's units; in the region they are parts of two dense arrays that lie right below the
+   region's first unit. Variables of their own, not a structure: each is one instruction to reach. */
+extern HAK_HIDDEN char *region_base;        /* first unit; constant after start */
+extern HAK_HIDDEN uintptr_t region_limit;   /* units whose owner words can be read; grows (lock REGISTRY), 0 without a region */
+extern HAK_HIDDEN uintptr_t region_key;     /* secret of the process for the key word of free blocks; constant after start */
 extern uintptr_t region_units;   /* units reserved, 0 without a region */
 
 enum {
   REGION_UNITS_MAX = sizeof(void *) == 8 ? 1 << 20 : 1 << 12,
-  /* words from region.base down to the array's first element */
+  /* words from region_base down to the array's first element */
   REGION_OWNER_WORDS = REGION_UNITS_MAX,
   REGION_SLAB_WORDS = 2 * REGION_UNITS_MAX
 };

@@ -26,6 +26,7 @@ enum { CARVE_BYTES = 4096, CARVE_ONE_FROM = 2048 };
 struct size_class size_classes[CLASS_COUNT];
 uint8_t class_of_granule[TINY_GRANULES];
 uint8_t class_of_step[STEP_COUNT];
+uint8_t cached_of_step[CACHED_STEPS];
 
 static void fill_class(struct size_class *row, uint32_t size, unsigned units) {
   row->block_size = size;

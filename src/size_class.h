@@ -43,13 +43,13 @@ struct size_class {
 };
 
 /* Constant after size_class_init(). */
-extern struct size_class size_classes[CLASS_COUNT];
+extern HAK_HIDDEN struct size_class size_classes[CLASS_COUNT];
 /* Exact class of a tiny request, by (size + 15) / 16; honours the options. */
-extern uint8_t class_of_granule[TINY_GRANULES];
+extern HAK_HIDDEN uint8_t class_of_granule[TINY_GRANULES];
 /* Class of a request over TINY_MAX, by (size + 255) / 256; CLASS_NONE: huge. */
-extern uint8_t class_of_step[STEP_COUNT];
+extern HAK_HIDDEN uint8_t class_of_step[STEP_COUNT];
 /* Index in the thread's table of a request over TINY_MAX, up to CACHED_MAX; CACHED_COUNT: none. */
-extern uint8_t cached_of_step[CACHED_STEPS];
+extern HAK_HIDDEN uint8_t cached_of_step[CACHED_STEPS];
 
 /* Computes the table; which tiers are on decides where their sizes go. */
 void size_class_init(bool tiny, bool mid, bool l25);

@@ -33,7 +33,7 @@ struct slab *slab_create(struct heap *heap, unsigned class_index) {
   slab->shared = 0;
   slab->next = slab->previous = slab->all_next = slab->all_previous = NULL;
 
-  uintptr_t offset = (uintptr_t)slab->start - (uintptr_t)region.base;
+  uintptr_t offset = (uintptr_t)slab->start - (uintptr_t)region_base;
   slab->reciprocal = row->reciprocal;
   slab->bias = offset * row->reciprocal;
   slab->bound = 0;
@@ -91,6 +91,7 @@ struct block *slab_carve_one(struct slab *slab) {
   if (slab->carved == slab->capacity) return NULL;
   struct block *block = block_at(slab, slab->carved);
   set_carved(slab, slab->carved + 1);
+  if (CHECKS && !slab->zeroed) block->key = 0;   /* the key of an earlier life may stand here */
   return block;
 }
 
@@ -117,6 +118,6 @@ void slab_resize_run(struct slab *slab, unsigned class_index) {
   slab->units = (uint8_t)row->units;
   slab->block_size = slab->remote_block_size = row->block_size;
   slab->reciprocal = slab->remote_reciprocal = row->reciprocal;
-  slab->bias = slab->remote_bias = ((uintptr_t)slab->start - (uintptr_t)region.base) * row->reciprocal;
+  slab->bias = slab->remote_bias = ((uintptr_t)slab->start - (uintptr_t)region_base) * row->reciprocal;
   set_carved(slab, slab->carved);
 }

@@ -4,7 +4,7 @@
      carved <= capacity; blocks [0, carved) have been on a list or handed out at least once
      carved == used + (blocks on free), where used counts live blocks and blocks that
        wait in another thread's batch or on the remote list
-     a block on a free list has the key word (region.key ^ address) as second word
+     a block on a free list has the key word (region_key ^ address) as second word
    A slab that is not current: used is settled: used - (armed - countdown) blocks are in use.
    A current slab: used is unknown (malloc does not count); it is assigned when the slab leaves.
 
@@ -71,7 +71,7 @@ struct slab {
 };
 
 /* A slab with nothing on its list: where the table of a thread points at first. */
-extern struct slab slab_none;
+extern HAK_HIDDEN struct slab slab_none;
 
 /* True if p is the start of a block among those that have been carved. p - start is a
    multiple k of block_size exactly when (p - start) * reciprocal (mod 2^64) is k * excess, which
@@ -86,16 +86,17 @@ HAK_INLINE bool slab_may_be_block(const struct slab *slab, uintptr_t offset) {
   return offset * slab->remote_reciprocal - slab->remote_bias < __atomic_load_n(&slab->remote_bound, __ATOMIC_RELAXED);
 }
 
-HAK_INLINE uintptr_t block_key(const void *block) { return (uintptr_t)block ^ load_racy(&region.key); }
+HAK_INLINE uintptr_t block_key(const void *block) { return (uintptr_t)block ^ load_racy(&region_key); }
 
 /* True if the block's second word says that it is free. Reads the block, which must be one of ours. */
 HAK_INLINE bool block_is_free(const void *p) {
   return CHECKS && load_racy(&((const struct block *)p)->key) == block_key(p);
 }
 
-HAK_INLINE void slab_push(struct slab *slab, struct block *block) {
+/* key: block_key(block), which the caller has computed for its check. */
+HAK_INLINE void slab_push(struct slab *slab, struct block *block, uintptr_t key) {
   block->next = slab->free;
-  if (CHECKS) block->key = block_key(block);
+  if (CHECKS) block->key = key;
   compiler_barrier();   /* fork: a block on the list is whole, at worst one block is on no list */
   slab->free = block;
 }

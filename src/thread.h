@@ -13,10 +13,10 @@ struct thread_state {
   struct heap *heap;         /* NULL: none yet, or closed (then closed is set) */
   bool closed;
 };
-extern __thread struct thread_state thread_state __attribute__((tls_model("initial-exec")));
+extern HAK_HIDDEN __thread struct thread_state thread_state __attribute__((tls_model("initial-exec")));
 HAK_INLINE struct thread_table *thread_table(void) { return &thread_state.table; }
 #else
-extern __thread struct thread_own *thread_self __attribute__((tls_model("initial-exec")));
+extern HAK_HIDDEN __thread struct thread_own *thread_self __attribute__((tls_model("initial-exec")));
 HAK_INLINE struct thread_table *thread_table(void) { return &thread_self->table; }
 #endif
 

@@ -105,7 +105,7 @@ void trace_init(void) {
   int saved_errno = errno;
   __atomic_store_n(&output, -1, __ATOMIC_RELAXED);
   if (option.stats != STATS_OFF || option.free_route_trace || option.super_reg_reqtrace ||
-      option_log_file[0] != '\0')
+      option.invalid_free_log || option_log_file[0] != '\0')
     open_output();
   errno = saved_errno;
 }
