@@ -61,7 +61,8 @@ HAK_COLD enum bad_verdict bad_pointer_ours(enum bad_call call, const void *p, en
   return verdict;
 }
 
-/* The probe comes before the memory of what was unmapped last: the C library may have got that address since. */
+/* The probe comes before the list of what was unmapped last: the C library may have got that
+   address since. */
 HAK_COLD enum bad_verdict bad_pointer_unknown(enum bad_call call, const void *p) {
   int saved = errno;
   enum bad_reason reason = BAD_FOREIGN;

@@ -14,7 +14,7 @@
 enum bad_reason {
   BAD_DOUBLE_FREE,      /* the block is free already */
   BAD_INTERIOR,         /* inside a block, or not at the start of one */
-  BAD_NEVER_ALLOCATED,  /* an address of ours with no live block: never handed out, or freed with all its slab */
+  BAD_NEVER_ALLOCATED,  /* ours, and no block there: never handed out, or freed with all its slab */
   BAD_FOREIGN,          /* not ours, and not plausibly the C library's */
   BAD_REASON_COUNT
 };
@@ -34,7 +34,8 @@ enum bad_verdict bad_pointer_ours(enum bad_call call, const void *p, enum bad_re
    freed twice; finds out which (huge_find_inside, the probe, huge_was_freed). errno kept. */
 enum bad_verdict bad_pointer_unknown(enum bad_call call, const void *p);
 
-/* foreign.c: is p plausibly a block of the C library's own malloc? Only in the interposer; the library says no. */
+/* foreign.c: is p plausibly a block of the C library's own malloc? Only in the interposer; the
+   library says no. */
 bool foreign_is_libc(const void *p);
 /* The same, whatever this is built into. p is not in memory of ours. */
 bool foreign_is_plausible(const void *p);

@@ -106,7 +106,9 @@ static bool is_mapped_chunk(uintptr_t chunk, size_t size) {
   uintptr_t start = chunk - previous;
   size_t total = previous + size;
   size_t place = (chunk + sizeof(struct chunk)) & (os_page_size - 1);
-  if (((start | total) & (os_page_size - 1)) != 0 || (place & (place - 1)) != 0 || total > UINTPTR_MAX - start)
+  if (((start | total) & (os_page_size - 1)) != 0 || (place & (place - 1)) != 0)
+    return false;
+  if (total > UINTPTR_MAX - start)
     return false;
   return readable(start, 1) && readable(start + total - 1, 1);
 }
