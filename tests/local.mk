@@ -54,6 +54,12 @@ tests_unit_check_lock_SOURCES = tests/unit/check_lock.c
 
 unit_tests += tests/unit/check_metadata
 tests_unit_check_metadata_SOURCES = tests/unit/check_metadata.c
+
+unit_tests += tests/unit/check_api
+tests_unit_check_api_SOURCES = tests/unit/check_api.c
+
+unit_tests += tests/unit/check_report
+tests_unit_check_report_SOURCES = tests/unit/check_report.c
 endif
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
@@ -67,3 +73,7 @@ TESTS += tests/check-exports
 
 dist_check_SCRIPTS += tests/check-man
 TESTS += tests/check-man
+
+# ---- the large tests, each folder's in its own part
+include tests/property/local.mk
+include tests/hazards/local.mk

@@ -1,0 +1,97 @@
+#!/bin/sh
+# limits.sh - seccomp filters, RLIMIT_AS, RLIMIT_DATA, locked memory, mappings.
+. "$(dirname "$0")/../lib.sh"
+need_preload
+
+filtered() {
+  preloaded timeout 120 "$(program hazards/seccomp_filter)" "$@" >"$tmp/out" 2>"$tmp/err" || {
+    status=$?
+    [ $status != 77 ] || skip "$(sed -n 's/^SKIP: //p' "$tmp/err")"
+    cat "$tmp/err"
+    fail "seccomp_filter $*: status $status (159: killed by the filter)"
+  }
+  expect_equal "output" "$(cat "$tmp/out")" "survived"
+}
+
+test_seccomp_set_after_one_malloc() { filtered early; }
+test_seccomp_set_before_further_growth() { filtered late; }
+test_seccomp_with_a_second_thread() { filtered threads; }
+
+test_seccomp_refuses_one_call() {
+  for call in munmap mremap mprotect madvise futex brk; do
+    filtered refuse $call ENOSYS
+    filtered refuse $call EPERM
+  done
+  filtered refuse mmap EPERM
+}
+
+test_seccomp_with_options() {
+  for setting in HAKMEM_PURGE_DELAY_MS=0 HAKMEM_BIGCACHE=0 HAKMEM_THP=always HAKMEM_SS_PREFAULT=1 \
+    HAKMEM_INVALID_FREE=skip; do
+    preloaded $setting "$(program hazards/seccomp_filter)" early >"$tmp/out" || fail "$setting"
+  done
+}
+
+test_man_in_its_sandbox() {
+  need man
+  man -w ls >/dev/null 2>&1 || skip "no manual pages here"
+  man ls >"$tmp/plain" 2>/dev/null || skip "man does not work here"
+  preloaded man ls >"$tmp/out" 2>"$tmp/err"
+  cmp "$tmp/plain" "$tmp/out"
+}
+
+test_address_space_ladder() {
+  need prlimit
+  for mib in 8 9 10 11 12 14 16 20 24 32 48 64 96 128 192 256 384 512 768 1024 2048 4096 16384 65536 131072; do
+    prlimit --as=$((mib * 1048576)) /bin/true 2>/dev/null || continue   # not even without
+    prlimit --as=$((mib * 1048576)) env LD_PRELOAD="$HAK_TEST_PRELOAD" /bin/true ||
+      fail "/bin/true does not run with $mib MiB of address space"
+  done
+}
+
+test_growth_into_the_address_space_limit() {
+  need prlimit
+  for mib in 12 16 24 32 48 64 100 200 400; do
+    prlimit --as=$((mib * 1048576)) "$(program hazards/grow)" >/dev/null 2>&1 || continue
+    preloaded prlimit --as=$((mib * 1048576)) timeout 100 "$(program hazards/grow)" >"$tmp/out" ||
+      fail "status $? with $mib MiB"
+    expect_equal "output" "$(cat "$tmp/out")" "grown"
+  done
+  # Most of what is allowed can be had, in blocks of each size in turn.
+  preloaded prlimit --as=$((200 << 20)) timeout 100 "$(program hazards/grow)" $((120 << 20)) 1000 >"$tmp/out"
+  expect_equal "output" "$(cat "$tmp/out")" "grown"
+}
+
+test_growth_into_the_data_limit() {
+  need prlimit
+  for mib in 16 32 100 200; do
+    preloaded prlimit --data=$((mib * 1048576)) timeout 100 "$(program hazards/grow)" >"$tmp/out" ||
+      fail "status $? with $mib MiB"
+    expect_equal "output" "$(cat "$tmp/out")" "grown"
+  done
+}
+
+test_programs_in_little_address_space() {
+  need prlimit sort
+  seq 1 20000 | sort -R --random-source=/bin/sh >"$tmp/in"
+  prlimit --as=$((64 << 20)) sort -S 1M -T "$tmp" "$tmp/in" >"$tmp/plain"
+  prlimit --as=$((64 << 20)) env LD_PRELOAD="$HAK_TEST_PRELOAD" sort -S 1M -T "$tmp" "$tmp/in" >"$tmp/out"
+  cmp "$tmp/plain" "$tmp/out"
+}
+
+test_locked_daemon() {
+  preloaded timeout 60 "$(program hazards/locked_daemon)" >"$tmp/out" 2>"$tmp/err" || {
+    status=$?
+    [ $status != 77 ] || skip "$(sed -n 's/^SKIP: //p' "$tmp/err")"
+    cat "$tmp/err"
+    fail "status $status"
+  }
+  expect "$(cat "$tmp/out")" -le 4096 "kB locked beyond the live memory"
+}
+
+test_mappings_are_bounded() {
+  preloaded timeout 100 "$(program hazards/mappings)" >"$tmp/out"
+  expect "$(cat "$tmp/out")" -lt 300 "mappings"
+}
+
+run_tests "$@"

@@ -1,0 +1,90 @@
+#!/bin/sh
+# memory.sh - memory goes back, small processes stay small, huge pages only where they pay.
+. "$(dirname "$0")/../lib.sh"
+need_preload
+
+test_memory_returns_within_a_second() {
+  preloaded "$(program hazards/returns_memory)" >"$tmp/out"
+  read -r peak after <"$tmp/out"
+  expect "$peak" -gt 100000 "peak, kB"
+  expect "$after" -lt $((peak / 4)) "kB a second after the peak of $peak"
+}
+
+test_idle_process_keeps_little() {
+  # Nothing runs when a process only sleeps: what free() itself did not give back stays, within a bound.
+  preloaded "$(program hazards/returns_memory)" idle >"$tmp/out"
+  read -r peak after <"$tmp/out"
+  expect "$after" -lt $((peak / 2)) "kB of an idle process after a peak of $peak"
+}
+
+test_no_purge_on_request() {
+  preloaded HAKMEM_PURGE_DELAY_MS=-1 "$(program hazards/returns_memory)" >"$tmp/out"
+  read -r peak after <"$tmp/out"
+  expect "$after" -gt $((peak / 2)) "kB, nothing purged, after a peak of $peak"
+}
+
+# resident COMMAND...: kB of anonymous memory of a sleeping shell, whose own malloc is in use.
+resident() {
+  env "$@" sh -c 'x=$(echo "$PATH"); grep -h "^Anonymous:" /proc/$$/smaps_rollup' | awk '{ print $2 }'
+}
+
+test_small_process_stays_small() {
+  need awk
+  [ -r /proc/self/smaps_rollup ] || skip "no smaps_rollup"
+  without=$(resident A=b)
+  with=$(resident LD_PRELOAD="$HAK_TEST_PRELOAD")
+  echo "a shell: $without kB without, $with kB with"
+  expect $((with - without)) -le 160 "more kB in a shell than with the C library ($with, $without)"
+}
+
+test_huge_pages_only_where_they_pay() {
+  mode=$(sed -n 's/.*\[\(.*\)\].*/\1/p' /sys/kernel/mm/transparent_hugepage/enabled 2>/dev/null) || true
+  [ -n "$mode" ] || skip "no transparent huge pages in this kernel"
+  need awk
+  echo "mode: $mode (the machine's, which a test does not change)"
+  without=$(resident A=b)
+  with=$(resident LD_PRELOAD="$HAK_TEST_PRELOAD" HAKMEM_THP=auto)
+  expect $((with - without)) -le 256 "more kB in a shell under THP $mode"
+}
+
+test_valgrind() {
+  need valgrind
+  valgrind -q /bin/true || skip "valgrind does not work here"
+  preloaded valgrind -q --error-exitcode=9 /bin/true >"$tmp/out" 2>&1 || { cat "$tmp/out"; fail "valgrind /bin/true"; }
+  ! grep -qi 'hakmem:' "$tmp/out" || fail "the library complains: $(cat "$tmp/out")"
+}
+
+test_callgrind_counts() {
+  need valgrind
+  preloaded valgrind -q --tool=callgrind --callgrind-out-file="$tmp/callgrind" "$(program hazards/workload)" 200 >"$tmp/out"
+  "$(program hazards/workload)" 200 >"$tmp/plain"
+  cmp "$tmp/plain" "$tmp/out"
+  grep -q hak_ "$tmp/callgrind" || grep -q libhakmem "$tmp/callgrind" || fail "the interposer was not in use"
+}
+
+# asan COMPILER OPTIONS...: builds a program with AddressSanitizer and runs it under the interposer.
+asan() {
+  compiler=$1
+  shift
+  need "$compiler"
+  cat >"$tmp/a.c" <<'END'
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+int main(void) {
+  char *volatile text = strdup("sanitized");
+  puts(text);
+  free(text);
+  return 0;
+}
+END
+  "$compiler" "$@" -fsanitize=address -o "$tmp/a" "$tmp/a.c" || skip "$compiler has no AddressSanitizer"
+  "$tmp/a" >"$tmp/plain" 2>&1 || skip "AddressSanitizer does not run here: $(head -n 1 "$tmp/plain")"
+  preloaded ASAN_OPTIONS=verify_asan_link_order=0 "$tmp/a" >"$tmp/out"
+  expect_equal "output" "$(cat "$tmp/out")" "sanitized"
+}
+
+test_asan_program_of_gcc() { asan gcc; }
+test_asan_program_of_clang() { asan clang; }
+
+run_tests "$@"
