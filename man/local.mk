@@ -21,3 +21,14 @@ install-data-hook:
 
 uninstall-hook:
 	for link in $(man_links); do rm -f "$(DESTDIR)$(man3dir)/$${link%:*}.3"; done
+
+# The section of hakmem(7) about options is made from the library's table: "make update-man"
+# writes it between its two marks, and tests/check-man compares.
+check_PROGRAMS += man/print-options
+man_print_options_SOURCES = man/print-options.c
+man_print_options_LDADD = src/libhakcore.la
+EXTRA_DIST += man/replace-section
+
+.PHONY: update-man
+update-man: man/print-options
+	$(SHELL) $(srcdir)/man/replace-section $(srcdir)/man/hakmem.7 man/print-options
