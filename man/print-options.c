@@ -6,8 +6,9 @@
 
 enum { COLUMNS = 78 };
 
-/* Prints a word as roff wants it. */
+/* Prints a word as roff wants it; names of options and values set with them are not hyphenated. */
 static void print_word(const char *word, size_t length) {
+  if (memchr(word, '=', length) != NULL || memchr(word, '_', length) != NULL) fputs("\\%", stdout);
   for (size_t i = 0; i < length; i++) {
     if (word[i] == '-')
       fputs("\\-", stdout);
@@ -45,11 +46,10 @@ static void print_text(const char *text) {
 int main(void) {
   for (size_t i = 0; i < options_count(); i++) {
     struct option_row row = options_row(i);
-    char values[300];
-    printf(".TP\n.B HAKMEM_%s\n", row.name);
+    printf(".TP\n.BR HAKMEM_%s \" (", row.name);
+    print_word(row.accepted, strlen(row.accepted));
+    printf("; default: %s)\"\n", row.default_text);
     print_text(row.help);
-    snprintf(values, sizeof values, "Values: %s; default: %s.", row.accepted, row.default_text);
-    print_text(values);
   }
   return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
 }
