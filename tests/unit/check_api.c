@@ -98,7 +98,7 @@ START_TEST(test_calloc_is_zero_where_blocks_were_used) {
       memset(used, 0xff, hak_usable_size(used));
       hak_free(used);
       unsigned char *block = hak_calloc(1, sizes[i]);
-      for (size_t k = 0; k < sizes[i]; k++) ck_assert_uint_eq(block[k], 0);
+      ck_assert(block[0] == 0 && memcmp(block, block + 1, sizes[i] - 1) == 0);   /* all bytes are like the first */
       memset(block, 0xff, sizes[i]);
       hak_free(block);
     }
