@@ -76,4 +76,5 @@ TESTS += tests/check-man
 
 # ---- the large tests, each folder's in its own part
 include tests/property/local.mk
+include tests/preload/local.mk
 include tests/hazards/local.mk
