@@ -60,6 +60,18 @@ tests_unit_check_api_SOURCES = tests/unit/check_api.c
 
 unit_tests += tests/unit/check_report
 tests_unit_check_report_SOURCES = tests/unit/check_report.c
+
+unit_tests += tests/unit/check_mapping_cache
+tests_unit_check_mapping_cache_SOURCES = tests/unit/check_mapping_cache.c
+
+unit_tests += tests/unit/check_huge
+tests_unit_check_huge_SOURCES = tests/unit/check_huge.c
+
+unit_tests += tests/unit/check_bad_free
+tests_unit_check_bad_free_SOURCES = tests/unit/check_bad_free.c
+
+unit_tests += tests/unit/check_foreign
+tests_unit_check_foreign_SOURCES = tests/unit/check_foreign.c
 endif
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
