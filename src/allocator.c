@@ -25,22 +25,11 @@ static struct slab *table_slab(unsigned class) {
   return class < CLASS_RUN_FIRST ? thread_table()->cached[class - CLASS_MID_FIRST] : &slab_none;
 }
 
-/* The kernel gave no more: everything that is kept goes back. */
-static size_t reclaim_all(void) {
-  struct heap *heap = thread_heap();
-  if (heap != NULL) {
-    remote_flush(heap);
-    heap_drain_pending(heap, UINT32_MAX);
-    heap_release_empty(heap, os_now_ms(), true);
-  }
-  return huge_trim() + superslab_trim(0);
-}
-
 /* A request for a heap; class CLASS_NONE: a mapping of its own. */
 static void *alloc_on(struct heap *heap, unsigned class, size_t size, size_t alignment, bool *zeroed) {
   if (class == CLASS_NONE) return huge_alloc(size, alignment, zeroed);
   void *block = heap_alloc(heap, class, zeroed);
-  if (unlikely(block == NULL) && reclaim_all() != 0) block = heap_alloc(heap, class, zeroed);
+  if (unlikely(block == NULL) && thread_reclaim() != 0) block = heap_alloc(heap, class, zeroed);
   return block;
 }
 
@@ -197,14 +186,7 @@ bool allocator_owns(const void *p) { return p != NULL && allocator_find(p).usabl
 
 bool allocator_trim(size_t keep) {
   if (process_state_now() != PROCESS_READY) return false;
-  struct heap *heap = thread_heap();
-  if (heap != NULL) {
-    remote_flush(heap);
-    heap_drain_pending(heap, UINT32_MAX);
-    heap_release_empty(heap, os_now_ms(), true);
-  }
+  thread_give_back();
   size_t bytes = keep == 0 ? huge_trim() : 0;
   return bytes + superslab_trim(keep) != 0;
 }
-
-void allocator_ready(void) { huge_reclaim = reclaim_all; }

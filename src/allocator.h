@@ -38,8 +38,6 @@ struct live_block {
 struct live_block allocator_find(const void *p);
 /* Gives free memory back to the kernel, all but keep bytes; true if any was. */
 bool allocator_trim(size_t keep);
-/* process.c: at the end of the start. */
-void allocator_ready(void);
 /* Starts the library if it has not been: options are read. */
 void allocator_start(void);
 /* True when HAKMEM_FORCE_LIBC_ALLOC=1 (after allocator_start()). */

@@ -1,4 +1,4 @@
-/* fork.h - handlers that keep every lock consistent over fork(). Layer 10. */
+/* fork.h - handlers that keep every lock consistent over fork(). Layer 8. */
 #ifndef HAKMEM_FORK_H
 #define HAKMEM_FORK_H
 

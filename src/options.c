@@ -64,8 +64,8 @@ static const struct row table[] = {
     "Collects free ranges, joins neighbours and gives them back together; 0: one call for each."),
   { "BATCH_MIN_SIZE", KIND_SIZE, AT(batch_min_size), 64 << 10, SAME, SAME, 0, 1 << 30, NULL,
     "size up to 1G", "64K", "Smaller free ranges wait until they have grown, or until memory is short." },
-  { "BATCH_FLUSH_MB", KIND_MIB, AT(batch_flush), 4 << 20, SAME, SAME, 0, BYTES_MAX, NULL,
-    "size in MiB", "4",
+  { "BATCH_FLUSH_MB", KIND_MIB, AT(batch_flush), 4 << 20, SAME, SAME, 64 << 10, BYTES_MAX, NULL,
+    "size in MiB from 64K", "4",
     "Free pages beyond this are given back without waiting for the delay, at most this much at a time." },
   { "PURGE_DELAY_MS", KIND_NUMBER, AT(purge_delay_ms), 25, 1000, 0, -1, 3600000, NULL,
     "-1, 0 to 3600000", "25",
@@ -83,7 +83,7 @@ static const struct row table[] = {
     "What happens to a pointer that is no live block: fallback aborts unless it is the C library's, "
     "skip warns and leaks it, abort always aborts." },
   SWITCH("INVALID_FREE_LOG", invalid_free_log, 0,
-         "Prints a line for each such pointer, not only for the first."),
+         "Logs each such pointer, and each one that is forwarded to the C library."),
   { "EXTERNAL_GUARD", KIND_WORD, AT(external_guard), GUARD_POPULATE, SAME, SAME, 0, 0,
     "populate mincore msync off", "populate, mincore, msync, off", "populate",
     "How memory is probed before a foreign pointer is offered to the C library; "

@@ -4,8 +4,8 @@
    that another preloaded object may have replaced by one that allocates: raw system calls, getauxval. */
 #include <config.h>
 #include <sys/auxv.h>
-#include "allocator.h"
 #include "fork.h"
+#include "huge.h"
 #include "message.h"
 #include "options.h"
 #include "os.h"
@@ -47,7 +47,7 @@ static enum process_state start(void) {
   size_class_init(option.wrap_tiny != 0, option.wrap_pool != 0, option.wrap_l25 != 0);
   if (option.force_libc_alloc) return PROCESS_LIBC;
   registry_init(make_key(), true);
-  allocator_ready();
+  huge_reclaim = thread_reclaim;
   return PROCESS_READY;
 }
 

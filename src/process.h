@@ -1,4 +1,4 @@
-/* process.h - start of the library in a process. Layer 10. */
+/* process.h - start of the library in a process. Layer 8. */
 #ifndef HAKMEM_PROCESS_H
 #define HAKMEM_PROCESS_H
 

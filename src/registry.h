@@ -1,4 +1,4 @@
-/* registry.h - the exact map from an address to what owns it. Layer 4.
+/* registry.h - the exact map from an address to what owns it. Layer 6.
 
    Two ways in. The region: one reservation, cut into units of 64 KiB, where
    ownership is arithmetic and two loads (see thread.h and slab.h for the fast

@@ -1,7 +1,10 @@
 /* thread.c - thread-local state, and the end of a thread. */
 #include <config.h>
 #include <pthread.h>
+#include "huge.h"
 #include "os.h"
+#include "remote.h"
+#include "superslab.h"
 #include "thread.h"
 
 #define NO_SLABS \
@@ -72,6 +75,19 @@ struct heap *thread_heap_or_open(void) {
   pthread_once(&end_once, make_end_key);
   if (end_key_made) pthread_setspecific(end_key, heap);   /* may allocate: the heap is there */
   return heap;
+}
+
+void thread_give_back(void) {
+  struct heap *heap = thread_heap();
+  if (heap == NULL) return;
+  remote_flush(heap);
+  heap_drain_pending(heap, UINT32_MAX);
+  heap_release_empty(heap, os_now_ms(), true);
+}
+
+size_t thread_reclaim(void) {
+  thread_give_back();
+  return huge_trim() + superslab_trim(0);
 }
 
 void thread_fork_child(void) { heap_fork_child(thread_heap()); }

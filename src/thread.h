@@ -29,6 +29,10 @@ struct heap *thread_heap(void);
 struct heap *thread_heap_or_open(void);
 /* True once the thread's heap has been closed: a late call. */
 bool thread_is_late(void);
+/* What the calling thread's heap keeps for itself goes to where all threads can take it. */
+void thread_give_back(void);
+/* The kernel gave no more: everything that is kept goes back to it, as far as this thread can; returns bytes. */
+size_t thread_reclaim(void);
 /* In the child of fork. */
 void thread_fork_child(void);
 

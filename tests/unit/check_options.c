@@ -122,8 +122,7 @@ START_TEST(test_each_listed_value_is_accepted) {
   unsigned checked = 0;
   for (size_t i = 0; i < options_count(); i++) {
     struct option_row row = options_row(i);
-    if (strchr(row.accepted, ' ') != NULL && strchr(row.accepted, ',') == NULL) continue;
-    if (strcmp(row.name, "LOG_FILE") == 0) continue;
+    if (strncmp(row.accepted, "size", 4) == 0 || strncmp(row.accepted, "path", 4) == 0) continue;
     char list[100];
     snprintf(list, sizeof list, "%s", row.accepted);
     for (char *value = strtok(list, ", "); value != NULL; value = strtok(NULL, ", ")) {
@@ -233,6 +232,7 @@ START_TEST(test_bad_values_are_named) {
   check_refused("BIGCACHE_MAX_MB", "18446744073709551617", "size in MiB", "64");
   check_refused("BIGCACHE_MAX_MB", "9223372036854775807", "size in MiB", "64");
   check_refused("BIGCACHE_MAX_MB", "1.5", "size in MiB", "64");
+  check_refused("BATCH_FLUSH_MB", "0", "size in MiB from 64K", "4");
   check_refused("PURGE_DELAY_MS", "3600001", "-1, 0 to 3600000", "25");
   check_refused("DEBUG_LEVEL", "4", "0 to 3", "1");
   check_refused("LOG_FILE", "/tmp/%d", "path, %p for the process id", "standard error");
