@@ -52,6 +52,20 @@ class Allocator:
         return {"name": self.name, "library": library, "environment": self.environment}
 
 
+def run_script(name, main):
+    """Ends the process with what main() returns; an Error is a line on stderr and status 2."""
+    try:
+        sys.exit(main())
+    except Error as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more
+        sys.exit(1)
+
+
 def library_folders():
     triplet = sysconfig.get_config_var("MULTIARCH")
     first = [f"/usr/lib/{triplet}", f"/lib/{triplet}"] if triplet else sorted(glob.glob("/usr/lib/*-linux-gnu*"))

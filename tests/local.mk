@@ -90,3 +90,4 @@ TESTS += tests/check-man
 include tests/property/local.mk
 include tests/preload/local.mk
 include tests/hazards/local.mk
+include tests/bench/local.mk

@@ -1,0 +1,3 @@
+# ---- the benchmarks run and print what they should
+dist_check_SCRIPTS += tests/bench/bench.sh
+TESTS += tests/bench/bench.sh
