@@ -6,6 +6,7 @@
 static struct lock abandoned_lock = LOCK_INIT(RANK_ABANDONED);
 /* Slabs with blocks to give in front, full ones behind. Lock; heads are also read without it. */
 static struct slab_queue abandoned[CLASS_COUNT];
+static uint64_t frees_of_whole[CLASS_COUNT];   /* blocks that came back to slabs nobody owned any more; lock */
 
 static void link_slab(struct slab *slab, bool in_front) {
   struct slab_queue *queue = &abandoned[slab->class_index];
@@ -31,6 +32,7 @@ static void unlink_slab(struct slab *slab) {
 static bool take_if_whole(struct slab *slab, uint64_t word) {
   if ((word & REMOTE_ABANDONED) == 0 || remote_count(word) != slab->abandoned_used) return false;
   unlink_slab(slab);
+  frees_of_whole[slab->class_index] += remote_count(word);
   __atomic_fetch_and(&slab->remote, REMOTE_PENDING, __ATOMIC_ACQ_REL);
   slab->state = SLAB_NONE;
   slab->free = NULL;
@@ -76,6 +78,13 @@ struct slab *abandoned_adopt(struct heap *heap, unsigned class_index) {
   slab_set_owner(slab, heap->owner);
   counter_add(COUNT_ADOPTIONS, 1);
   return slab;
+}
+
+uint64_t abandoned_frees(unsigned class_index) {
+  lock_acquire(&abandoned_lock);
+  uint64_t frees = frees_of_whole[class_index];
+  lock_release(&abandoned_lock);
+  return frees;
 }
 
 void abandoned_fork_prepare(void) { lock_acquire(&abandoned_lock); }

@@ -38,6 +38,7 @@ void figures_collect(struct figures *figures) {
   for (unsigned class = 0; class < CLASS_COUNT; class++) {
     struct class_figures *row = &figures->class[class];
     enum tier tier = size_class_tier(class);
+    row->frees += abandoned_frees(class);
     if (row->frees > row->requests) row->requests = row->frees;   /* another thread was at it */
     row->live = row->requests - row->frees;
     figures->requests[tier] += row->requests;

@@ -1,6 +1,7 @@
 /* heap.c - what a thread owns: the way of a slab through its states (table in slab.h). */
 #include <config.h>
 #include "counters.h"
+#include "huge.h"
 #include "options.h"
 #include "os.h"
 #include "remote.h"
@@ -129,6 +130,12 @@ static void count_current_frees(struct heap *heap, struct slab *slab) {
   slab_arm(slab, CURRENT_COUNTDOWN);
 }
 
+/* Free blocks from which on a full slab is worth being queued: fewer, and random churn would come here for each block. */
+static uint32_t requeue_count(const struct slab *slab) {
+  return slab->capacity / REQUEUE_SHARE > 1 ? slab->capacity / REQUEUE_SHARE : 1;
+}
+static uint32_t min_count(uint32_t a, uint32_t b) { return a < b ? a : b; }
+
 /* Out of every table entry first, so that no pop goes uncounted; then used is assigned. */
 static void leave_current(struct heap *heap, struct slab *slab, uint32_t free_count) {
   unpoint_table(heap, slab);
@@ -139,7 +146,7 @@ static void leave_current(struct heap *heap, struct slab *slab, uint32_t free_co
   slab->shared = 0;
   slab->used = slab->carved - free_count;
   slab->state = SLAB_FULL;
-  slab_arm(slab, slab->capacity / REQUEUE_SHARE > 1 ? slab->capacity / REQUEUE_SHARE : 1);
+  slab_arm(slab, requeue_count(slab));
   slab_check(slab);
 }
 
@@ -171,6 +178,11 @@ static struct slab *after_frees(struct heap *heap, struct slab *slab) {
     return slab;
   }
   if (slab->state == SLAB_FULL) {
+    uint32_t free_count = slab->carved - slab->used, enough = requeue_count(slab);
+    if (free_count < enough) {
+      slab_arm(slab, min_count(enough - free_count, slab->used));
+      return NULL;
+    }
     slab->state = SLAB_PARTIAL;
     enqueue(heap, slab, true);
   }
@@ -211,6 +223,7 @@ static struct slab *take_pending(struct heap *heap) {
 
 static struct slab *take_in(struct heap *heap, struct slab *slab) {
   uint32_t count = remote_take(slab, true);
+  if (count == 0) return NULL;   /* the list was taken when the slab was current */
   heap->frees[slab->class_index] += count;
   if (slab->state == SLAB_CURRENT) {
     heap->supplied[slab->class_index] += count;
@@ -380,6 +393,7 @@ void heap_tick(struct heap *heap) {
   uint64_t now_ms = os_now_ms();
   if (heap->kept_units > 0 && option.purge_delay_ms >= 0) heap_release_empty(heap, now_ms, false);
   superslab_tick(now_ms);
+  huge_tick(now_ms);
 }
 
 bool heap_grow_run(struct heap *heap, struct slab *slab, unsigned class_index) {

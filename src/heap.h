@@ -95,6 +95,8 @@ bool abandoned_add(struct slab *slab, uint32_t used);
 struct slab *abandoned_adopt(struct heap *heap, unsigned class_index);
 /* A pusher has made the last block come back: the slab goes, if nobody took it meanwhile. */
 void abandoned_claim(struct slab *slab);
+/* Blocks freed that way, for the figures. */
+uint64_t abandoned_frees(unsigned class_index);
 
 void abandoned_fork_prepare(void);
 void abandoned_fork_release(bool child);
