@@ -30,7 +30,7 @@ endif
 
 # Programs in check_PROGRAMS that are started by another test go to check_PROGRAMS only.
 unit_tests =
-EXTRA_DIST += tests/unit/unit.h
+EXTRA_DIST += tests/unit/unit.h tests/unit/core.h
 
 # ---- unit tests: tests/unit/check_<module>.c
 if HAVE_CHECK
@@ -72,6 +72,18 @@ tests_unit_check_bad_free_SOURCES = tests/unit/check_bad_free.c
 
 unit_tests += tests/unit/check_foreign
 tests_unit_check_foreign_SOURCES = tests/unit/check_foreign.c
+
+unit_tests += tests/unit/check_align
+tests_unit_check_align_SOURCES = tests/unit/check_align.c
+
+unit_tests += tests/unit/check_size_class
+tests_unit_check_size_class_SOURCES = tests/unit/check_size_class.c
+
+unit_tests += tests/unit/check_purge
+tests_unit_check_purge_SOURCES = tests/unit/check_purge.c
+
+unit_tests += tests/unit/check_registry
+tests_unit_check_registry_SOURCES = tests/unit/check_registry.c
 endif
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
@@ -91,3 +103,4 @@ include tests/property/local.mk
 include tests/preload/local.mk
 include tests/hazards/local.mk
 include tests/bench/local.mk
+include tests/misuse/local.mk
