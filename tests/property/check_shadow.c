@@ -59,8 +59,10 @@ static void run(int _i, unsigned threads, unsigned rounds, unsigned long thousan
   };
   unsigned long done = shadow_run(&plan);
   printf("%lu operations, seed %lu\n", done, (unsigned long)plan.seed);
+  fflush(stdout);
   if (is_libc()) return;
-  /* Everything was freed: nothing may be live, in any tier. */
+  /* Everything was freed: nothing may be live, in any tier, once this thread has sent off its remote frees. */
+  hak_trim(0);
   struct hak_stats stats;
   hak_stats_get(&stats, sizeof stats);
   for (unsigned tier = 0; tier < HAK_TIER_COUNT; tier++) {
