@@ -16,6 +16,6 @@ int main(int count, char **arguments) {
   if (operator_new == NULL) return 77;
   printf("%d\n", operator_new(100) != NULL);
   fflush(stdout);
-  operator_new(SIZE_MAX / 2 - 1000);
+  operator_new(SIZE_MAX / 2 + 1000);
   return 0;
 }

@@ -41,7 +41,7 @@ void *operator new(std::size_t size, std::align_val_t alignment) { return take(s
 void operator delete(void *p, std::align_val_t) noexcept { give_back(p); }
 #endif
 
-static volatile std::size_t impossible = PTRDIFF_MAX - 1000;
+static volatile std::size_t impossible = SIZE_MAX / 2 + 1000;
 static const std::align_val_t wide{256};
 
 static void say(const char *what) {
