@@ -25,8 +25,8 @@ enum { CARVE_BYTES = 4096, CARVE_ONE_FROM = 2048 };
 
 struct size_class size_classes[CLASS_COUNT];
 uint8_t class_of_granule[TINY_GRANULES];
-uint8_t class_of_step[STEP_COUNT];
 uint8_t cached_of_step[CACHED_STEPS];
+static bool tier_on[TIER_COUNT];   /* constant after size_class_init */
 
 static void fill_class(struct size_class *row, uint32_t size, unsigned units) {
   row->block_size = size;
@@ -62,13 +62,11 @@ void size_class_init(bool tiny, bool mid, bool l25) {
     while (size_classes[class].block_size < g * GRANULE) class++;
     class_of_granule[g] = (uint8_t)first_enabled(class, on);
   }
+  for (unsigned i = 0; i < TIER_COUNT; i++) tier_on[i] = on[i];
   class = 0;
-  for (unsigned s = 0; s < STEP_COUNT; s++) {
-    while (size_classes[class].block_size < s << STEP_SHIFT) class++;
-    class_of_step[s] = (uint8_t)first_enabled(class, on);
-  }
   for (unsigned s = 0; s < CACHED_STEPS; s++) {
-    unsigned served = class_of_step[s];
+    while (size_classes[class].block_size < s << STEP_SHIFT) class++;
+    unsigned served = first_enabled(class, on);
     bool cached = served >= CLASS_MID_FIRST && served < CLASS_RUN_FIRST;
     cached_of_step[s] = (uint8_t)(cached ? served - CLASS_MID_FIRST : CACHED_COUNT);
   }
@@ -77,7 +75,13 @@ void size_class_init(bool tiny, bool mid, bool l25) {
 unsigned size_class_of(size_t size) {
   if (size <= TINY_MAX) return class_of_granule[(size + GRANULE - 1) / GRANULE];
   if (size > L25_MAX) return CLASS_NONE;
-  return class_of_step[(size + (1 << STEP_SHIFT) - 1) >> STEP_SHIFT];
+  unsigned class = CLASS_RUN_FIRST;
+  if (size <= CACHED_MAX) {
+    unsigned index = cached_of_step[(size + (1 << STEP_SHIFT) - 1) >> STEP_SHIFT];
+    if (index < CACHED_COUNT) return CLASS_MID_FIRST + index;
+  }
+  while (size_classes[class].block_size < size) class++;
+  return first_enabled(class, tier_on);
 }
 
 unsigned size_class_of_aligned(size_t size, size_t alignment) {

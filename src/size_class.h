@@ -18,8 +18,7 @@ enum {
   CACHED_MAX = 256 << 10,               /* largest size with a place in the thread's table */
   L25_MAX = 1 << 20,
   TINY_GRANULES = TINY_MAX / GRANULE + 1,
-  STEP_SHIFT = 8,                       /* sizes above TINY_MAX are looked up in steps of 256 bytes */
-  STEP_COUNT = (L25_MAX >> STEP_SHIFT) + 1,
+  STEP_SHIFT = 7,                       /* sizes above TINY_MAX are looked up in steps of 128 bytes */
   CLASS_TINY_COUNT = 32,
   CLASS_MID_COUNT = 30,
   CLASS_CACHED_L25_COUNT = 24,
@@ -46,9 +45,7 @@ struct size_class {
 extern HAK_HIDDEN struct size_class size_classes[CLASS_COUNT];
 /* Exact class of a tiny request, by (size + 15) / 16; honours the options. */
 extern HAK_HIDDEN uint8_t class_of_granule[TINY_GRANULES];
-/* Class of a request over TINY_MAX, by (size + 255) / 256; CLASS_NONE: huge. */
-extern HAK_HIDDEN uint8_t class_of_step[STEP_COUNT];
-/* Index in the thread's table of a request over TINY_MAX, up to CACHED_MAX; CACHED_COUNT: none. */
+/* Index in the thread's table of a request over TINY_MAX, up to CACHED_MAX, by (size + 127) / 128; CACHED_COUNT: none. */
 extern HAK_HIDDEN uint8_t cached_of_step[CACHED_STEPS];
 
 /* Computes the table; which tiers are on decides where their sizes go. */
