@@ -84,6 +84,12 @@ tests_unit_check_purge_SOURCES = tests/unit/check_purge.c
 
 unit_tests += tests/unit/check_registry
 tests_unit_check_registry_SOURCES = tests/unit/check_registry.c
+
+unit_tests += tests/unit/check_superslab
+tests_unit_check_superslab_SOURCES = tests/unit/check_superslab.c
+
+unit_tests += tests/unit/check_superslab_keep
+tests_unit_check_superslab_keep_SOURCES = tests/unit/check_superslab_keep.c
 endif
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
@@ -101,6 +107,7 @@ TESTS += tests/check-man
 # ---- the large tests, each folder's in its own part
 include tests/property/local.mk
 include tests/preload/local.mk
+include tests/fault/local.mk
 include tests/hazards/local.mk
 include tests/bench/local.mk
 include tests/misuse/local.mk
