@@ -64,7 +64,7 @@ src/libhakmem.a: src/libhakcore.la
 	  -Wl,--whole-archive src/.libs/libhakcore.a -Wl,--no-whole-archive
 	$(AM_V_at)$(OBJCOPY) --localize-hidden src/libhakmem-all.o
 	$(AM_V_at)rm -f $@
-	$(AM_V_at)$(AR) cr $@ src/libhakmem-all.o
+	$(AM_V_at)$(AR) crD $@ src/libhakmem-all.o
 endif
 
 # ---- the interposer: a shared object without a name of its own, in a private folder. It is linked
