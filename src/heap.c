@@ -10,7 +10,8 @@
 enum {
   CURRENT_COUNTDOWN = 1 << 30,   /* frees between events of a current slab: only so that the count never wraps */
   REQUEUE_SHARE = 8,             /* a full slab is queued once an eighth of it is free */
-  KEEP_UNITS = 32, KEEP_SHARE = 8,   /* EMPTY slabs kept: 2 MiB and an eighth of the heap */
+  KEEP_UNITS = 64, KEEP_SHARE = 4,   /* EMPTY slabs kept: 4 MiB and a quarter of the heap */
+  REUSE_SLABS = 4,               /* of them, given up for one slab of another class */
   DRAIN_SLABS = 16,              /* pending slabs taken in by one slow path */
   ADOPT_TRIES = 4,
   TICK_PERIOD = 32               /* slow paths between two looks at the clock */
@@ -320,6 +321,42 @@ static struct block *alloc_locked(struct heap *heap, unsigned class, bool *zeroe
   }
 }
 
+/* --- keeping and giving back --- */
+
+/* Gives up an EMPTY slab if nobody holds its PENDING reference. Lock held. */
+static bool give_up_empty(struct heap *heap, struct slab *slab, struct leftovers *left) {
+  if (has_pending_reference(slab)) return false;
+  dequeue(heap, slab);
+  heap_forget_slab(heap, slab);
+  slab->state = SLAB_NONE;
+  leave_to_destroy(left, slab);
+  return true;
+}
+
+void heap_release_empty(struct heap *heap, uint64_t now_ms, bool all) {
+  struct leftovers left = { NULL, NULL };
+  lock_acquire(&heap->lock);
+  for (unsigned class = 0; class < CLASS_COUNT && heap->kept_units > 0; class++)
+    for (struct slab *slab = heap->queue[class].tail, *before; slab != NULL && slab->state == SLAB_EMPTY; slab = before) {
+      before = slab->previous;
+      bool old = (uint32_t)now_ms - slab->kept_ms >= (uint32_t)option.purge_delay_ms;
+      if (all || old) give_up_empty(heap, slab, &left);
+    }
+  lock_release(&heap->lock);
+  finish(&left);
+}
+
+/* Before the heap grows by so many units: EMPTY slabs of other classes go back, their pages are used again. Lock held. */
+static void reuse_empty(struct heap *heap, unsigned units, struct leftovers *left) {
+  unsigned freed = 0, slabs = 0;
+  for (unsigned class = CLASS_COUNT; class-- > 0 && heap->kept_units > 0 && freed < units && slabs < REUSE_SLABS;) {
+    struct slab *slab = heap->queue[class].tail;
+    if (slab == NULL || slab->state != SLAB_EMPTY || !give_up_empty(heap, slab, left)) continue;
+    freed += slab->units;
+    slabs++;
+  }
+}
+
 struct block *heap_alloc(struct heap *heap, unsigned class_index, bool *zeroed) {
   bool fresh = false;
   unsigned wanted;
@@ -328,6 +365,7 @@ struct block *heap_alloc(struct heap *heap, unsigned class_index, bool *zeroed) 
   heap->refills++;
   struct block *block;
   while ((block = alloc_locked(heap, class_index, &fresh, &wanted, &left)) == NULL) {
+    if (heap->kept_units > 0) reuse_empty(heap, size_classes[wanted].units, &left);
     lock_release(&heap->lock);
     finish(&left);
     struct slab *slab = slab_create(heap, wanted);
@@ -364,25 +402,6 @@ void heap_free_event(struct slab *slab) {
 void heap_free_local(struct slab *slab, struct block *block) {
   slab_push(slab, block, block_key(block));
   if (slab_count_down(slab) == 0) heap_free_event(slab);
-}
-
-/* --- keeping and giving back --- */
-
-void heap_release_empty(struct heap *heap, uint64_t now_ms, bool all) {
-  struct leftovers left = { NULL, NULL };
-  lock_acquire(&heap->lock);
-  for (unsigned class = 0; class < CLASS_COUNT && heap->kept_units > 0; class++)
-    for (struct slab *slab = heap->queue[class].tail, *before; slab != NULL && slab->state == SLAB_EMPTY; slab = before) {
-      before = slab->previous;
-      bool old = (uint32_t)now_ms - slab->kept_ms >= (uint32_t)option.purge_delay_ms;
-      if (has_pending_reference(slab) || !(all || old)) continue;
-      dequeue(heap, slab);
-      heap_forget_slab(heap, slab);
-      slab->state = SLAB_NONE;
-      leave_to_destroy(&left, slab);
-    }
-  lock_release(&heap->lock);
-  finish(&left);
 }
 
 void heap_tick(struct heap *heap) {
