@@ -90,6 +90,12 @@ tests_unit_check_superslab_SOURCES = tests/unit/check_superslab.c
 
 unit_tests += tests/unit/check_superslab_keep
 tests_unit_check_superslab_keep_SOURCES = tests/unit/check_superslab_keep.c
+
+unit_tests += tests/unit/check_slab
+tests_unit_check_slab_SOURCES = tests/unit/check_slab.c
+
+unit_tests += tests/unit/check_heap_states
+tests_unit_check_heap_states_SOURCES = tests/unit/check_heap_states.c
 endif
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)

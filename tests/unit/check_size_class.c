@@ -69,7 +69,7 @@ START_TEST(slabs_are_as_large_as_the_design_says) {
 }
 END_TEST
 
-/* What slab_is_block rests on: multiples give multiples of the excess, all else is at least the reciprocal. */
+/* What slab_is_block rests on: multiples give multiples of the excess, all else at least the reciprocal. */
 START_TEST(reciprocals_are_exact_within_a_slab) {
   for (unsigned class = 0; class < CLASS_COUNT; class++) {
     const struct size_class *row = &size_classes[class];
@@ -98,7 +98,7 @@ START_TEST(the_thread_table_agrees_with_the_classes) {
     if (size <= TINY_MAX) {
       require(class_of_granule[(size + GRANULE - 1) / GRANULE] == class);
     } else {
-      unsigned index = cached_of_step[(size + 255) / 256];
+      unsigned index = cached_of_step[(size + (1 << STEP_SHIFT) - 1) >> STEP_SHIFT];
       require(index < CACHED_COUNT && index + CLASS_MID_FIRST == class);
     }
   }
@@ -122,7 +122,7 @@ START_TEST(sizes_of_a_tier_that_is_off_go_to_the_next) {
       require(size_class_tier(class) == expected_tier(natural_tier(size), tiers));
       require(class == CLASS_NONE || size_classes[class].block_size >= size);
       if (size > TINY_MAX && size <= CACHED_MAX) {
-        unsigned index = cached_of_step[(size + 255) / 256];
+        unsigned index = cached_of_step[(size + (1 << STEP_SHIFT) - 1) >> STEP_SHIFT];
         require(index == (class < CLASS_RUN_FIRST ? class - CLASS_MID_FIRST : (unsigned)CACHED_COUNT));
       }
     }
@@ -177,5 +177,6 @@ UNIT_MAIN_WITH("size_class", all_tiers, NULL, every_size_has_the_smallest_class_
                tiers_begin_and_end_where_they_should, slabs_hold_as_many_blocks_as_fit,
                slabs_are_as_large_as_the_design_says, reciprocals_are_exact_within_a_slab,
                a_list_grows_by_a_page_at_most, the_thread_table_agrees_with_the_classes,
-               sizes_of_a_tier_that_is_off_go_to_the_next, aligned_sizes_have_the_smallest_class_that_is_aligned,
+               sizes_of_a_tier_that_is_off_go_to_the_next,
+               aligned_sizes_have_the_smallest_class_that_is_aligned,
                aligned_sizes_never_meet_a_tier_that_is_off, what_no_slab_can_align_is_huge)
