@@ -64,8 +64,8 @@ HAK_PUBLIC void hak_free_sized(void *p, size_t size) HAK_NOEXCEPT;
 HAK_PUBLIC void hak_free_aligned_sized(void *p, size_t alignment, size_t size) HAK_NOEXCEPT;
 
 /* ---- Getting ----
-   All return NULL and set errno to ENOMEM when there is no memory or the size is impossible; errno is preserved
-   otherwise. What they return belongs to the caller until hak_free or hak_realloc. */
+   All return NULL and set errno to ENOMEM when there is no memory or the size is impossible; errno is
+   preserved otherwise. What they return belongs to the caller until hak_free or hak_realloc. */
 
 /* size bytes, not initialised. */
 HAK_PUBLIC void *hak_malloc(size_t size) HAK_NOEXCEPT
@@ -75,11 +75,11 @@ HAK_PUBLIC void *hak_malloc(size_t size) HAK_NOEXCEPT
 HAK_PUBLIC void *hak_calloc(size_t count, size_t size) HAK_NOEXCEPT
     HAK_ATTR((__malloc__, __alloc_size__(1, 2), __warn_unused_result__)) HAK_FREED_WITH(hak_free, 1);
 
-/* Gives the block p a new size. The contents are kept up to the smaller of both sizes; the block may move, and p is
-   then no longer valid, nor is any alignment over 16 that it was requested with. On failure the old block
-   is unchanged and still the caller's.
-   p NULL: as hak_malloc(size). size 0 and p not NULL: frees p and returns NULL, errno preserved, as the C library's
-   realloc(3) does. EINVAL: p is not a live block and HAKMEM_INVALID_FREE says to go on. */
+/* Gives the block p a new size. The contents are kept up to the smaller of both sizes; the block may move,
+   and p is then no longer valid, nor is any alignment over 16 that it was requested with. On failure the
+   old block is unchanged and still the caller's.
+   p NULL: as hak_malloc(size). size 0 and p not NULL: frees p and returns NULL, errno preserved, as the C
+   library's realloc(3) does. EINVAL: p is not a live block and HAKMEM_INVALID_FREE says to go on. */
 HAK_PUBLIC void *hak_realloc(void *p, size_t size) HAK_NOEXCEPT
     HAK_ATTR((__alloc_size__(2), __warn_unused_result__)) HAK_FREED_WITH(hak_free, 1);
 
@@ -90,27 +90,31 @@ HAK_PUBLIC void *hak_reallocarray(void *p, size_t count, size_t size) HAK_NOEXCE
 /* size bytes at a multiple of alignment. EINVAL: alignment is not a power of two. Any size will do, it need
    not be a multiple of the alignment. hak_memalign is an old name for the same. */
 HAK_PUBLIC void *hak_aligned_alloc(size_t alignment, size_t size) HAK_NOEXCEPT
-    HAK_ATTR((__malloc__, __alloc_align__(1), __alloc_size__(2), __warn_unused_result__)) HAK_FREED_WITH(hak_free, 1);
+    HAK_ATTR((__malloc__, __alloc_align__(1), __alloc_size__(2), __warn_unused_result__))
+    HAK_FREED_WITH(hak_free, 1);
 HAK_PUBLIC void *hak_memalign(size_t alignment, size_t size) HAK_NOEXCEPT
-    HAK_ATTR((__malloc__, __alloc_align__(1), __alloc_size__(2), __warn_unused_result__)) HAK_FREED_WITH(hak_free, 1);
+    HAK_ATTR((__malloc__, __alloc_align__(1), __alloc_size__(2), __warn_unused_result__))
+    HAK_FREED_WITH(hak_free, 1);
 
 /* Stores such a block in *block and returns 0. EINVAL: alignment is not a power of two, or not a multiple
-   of sizeof(void *); ENOMEM: as above. These are returned, *block is unchanged then; errno is preserved always. */
+   of sizeof(void *); ENOMEM: as above. These are returned, *block is unchanged then; errno is preserved
+   always. */
 HAK_PUBLIC int hak_posix_memalign(void **block, size_t alignment, size_t size) HAK_NOEXCEPT
     HAK_ATTR((__warn_unused_result__));
 
 /* ---- Asking ---- */
 
-/* Bytes that may be used at p: at least what was asked for, constant while the block lives, all of them readable and
-   writable. 0 for NULL. For debugging and statistics: ask for what is needed instead. */
+/* Bytes that may be used at p: at least what was asked for, constant while the block lives, all of them
+   readable and writable. 0 for NULL. For debugging and statistics: ask for what is needed instead. */
 HAK_PUBLIC size_t hak_usable_size(const void *p) HAK_NOEXCEPT;
 
-/* 1 if p is the start of a live block of this library, else 0, for any pointer at all: exact, without a system call
-   and without reading anything through it. The answer is of use only while nobody frees that block. Under
-   HAKMEM_FORCE_LIBC_ALLOC=1 always 0. */
+/* 1 if p is the start of a live block of this library, else 0, for any pointer at all: exact, without a
+   system call and without reading anything through it. The answer is of use only while nobody frees that
+   block. Under HAKMEM_FORCE_LIBC_ALLOC=1 always 0. */
 HAK_PUBLIC int hak_owns(const void *p) HAK_NOEXCEPT;
 
-/* Gives free memory back to the kernel, all but about keep bytes. 1 if any was given back, else 0. errno is preserved. */
+/* Gives free memory back to the kernel, all but about keep bytes. 1 if any was given back, else 0. errno is
+   preserved. */
 HAK_PUBLIC int hak_trim(size_t keep) HAK_NOEXCEPT;
 
 /* ---- Figures ---- */
@@ -146,24 +150,24 @@ struct hak_stats {
   uint64_t invalid_frees;     /* pointers that were not the start of a live block */
 };
 
-/* Fills in *stats, which is size bytes long: pass sizeof(struct hak_stats). Members that the library does not know
-   are set to 0; none beyond size is touched (with size 0 stats may be NULL). Returns the size of the structure that the library knows, so a caller
-   built against a newer header sees which members are meaningless. Figures of other threads that
-   allocate meanwhile are approximate. Allocates nothing. */
+/* Fills in *stats, which is size bytes long: pass sizeof(struct hak_stats). Members that the library does
+   not know are set to 0; none beyond size is touched (with size 0 stats may be NULL). Returns the size of
+   the structure that the library knows, so a caller built against a newer header sees which members are
+   meaningless. Figures of other threads that allocate meanwhile are approximate. Allocates nothing. */
 HAK_PUBLIC size_t hak_stats_get(struct hak_stats *stats, size_t size) HAK_NOEXCEPT;
 
 enum hak_format { HAK_FORMAT_TEXT, HAK_FORMAT_JSON, HAK_FORMAT_XML };
 
-/* Writes the full report in pieces, none of them NUL-terminated, through write(context, text, size); NULL: to file
-   descriptor 2. Allocates nothing; write may allocate. Returns 0, or EINVAL for an unknown format. */
+/* Writes the full report in pieces, none of them NUL-terminated, through write(context, text, size); NULL:
+   to file descriptor 2. Allocates nothing; write may allocate. Returns 0, or EINVAL for an unknown format. */
 HAK_PUBLIC int hak_stats_print(enum hak_format format,
     void (*write)(void *context, const char *text, size_t size), void *context) HAK_NOEXCEPT;
 
 /* ---- Settings ---- */
 
-/* Writes the value in force of an option, with or without "HAKMEM_" before its name, to buffer, NUL-terminated, and
-   returns buffer. NULL: errno says EINVAL (there is no such option) or ERANGE (the text and its NUL are longer than
-   size; 256 is always enough). */
+/* Writes the value in force of an option, with or without "HAKMEM_" before its name, to buffer,
+   NUL-terminated, and returns buffer. NULL: errno says EINVAL (there is no such option) or ERANGE (the text
+   and its NUL are longer than size; 256 is always enough). */
 HAK_PUBLIC const char *hak_option_get(const char *name, char *buffer, size_t size) HAK_NOEXCEPT;
 
 /* The version of the library that is running, "0.1.0"; HAKMEM_VERSION is the header's. Never freed. */

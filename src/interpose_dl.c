@@ -1,7 +1,7 @@
 /* interpose_dl.c - dlopen, and the look-up of what comes after us. Layer 11.
 
-   RTLD_DEEPBIND gives a library the C library's malloc where its callers have ours, so that one frees the other's
-   blocks: dlopen clears the flag, unless HAKMEM_DEEPBIND=keep. The C library finds its caller, for
+   RTLD_DEEPBIND gives a library the C library's malloc where its callers have ours, so that one frees the
+   other's blocks: dlopen clears the flag, unless HAKMEM_DEEPBIND=keep. The C library finds its caller, for
    RUNPATH and $ORIGIN, by the return address: so dlopen must leave by a jump with the caller's
    frame on top, whatever the compiler's options are, and is written in assembler where that is known. */
 #include <config.h>
@@ -14,7 +14,8 @@
 #include "options.h"
 
 void *interpose_next(void **found, const char *name) {
-  void *next = __atomic_load_n(found, __ATOMIC_RELAXED);   /* what is set once, to a constant: no order needed */
+  /* Set once, to what is constant: no order is needed. */
+  void *next = __atomic_load_n(found, __ATOMIC_RELAXED);
   if (likely(next != NULL)) return next;
   int saved_errno = errno;
   next = dlsym(RTLD_NEXT, name);

@@ -20,8 +20,8 @@ static void *forwarded(void **found, const char *name) {
 
 enum { MXFAST_MAX = 80 * sizeof(size_t) / 4 };   /* what glibc takes */
 
-/* What can be set here is set by HAKMEM_* options: every parameter is accepted and none has an effect. As in glibc 2.36
-   only M_MXFAST is checked, and unknown parameters are accepted too. */
+/* What can be set here is set by HAKMEM_* options: every parameter is accepted and none has an effect. As
+   in glibc 2.36 only M_MXFAST is checked, and unknown parameters are accepted too. */
 INTERPOSED int mallopt(int parameter, int value) {
   static void *found;
   int (*next)(int, int) = (int (*)(int, int))forwarded(&found, "mallopt");

@@ -1,9 +1,10 @@
 /* interpose_new.h - what the three files of C++ operators share. Layer 11, in the interposer only.
 
-   A program may replace operator new(size_t) and operator delete(void *) only, and expect the array forms to end
-   there, and the sized and nothrow ones in those. So there are three files, each calling down:
+   A program may replace operator new(size_t) and operator delete(void *) only, and expect the array forms
+   to end there, and the sized and nothrow ones in those. So there are three files, each calling down:
    interpose_new.c the plain operators, interpose_new_array.c, interpose_new_forms.c. A compiler
-   may take a function that it sees for the one that is called in the end, so no file calls an operator of its own. */
+   may take a function that it sees for the one that is called in the end, so no file calls an operator of
+   its own. */
 #ifndef HAKMEM_INTERPOSE_NEW_H
 #define HAKMEM_INTERPOSE_NEW_H
 

@@ -44,8 +44,8 @@ DELETE_FORM_ALIGNED(CXX_NAME(_ZdaPv, St11align_val_t), delete_array_aligned)
 DELETE_FORM_ALIGNED_NOTHROW(_ZdlPvSt11align_val_tRKSt9nothrow_t, delete_aligned)
 DELETE_FORM_ALIGNED_NOTHROW(_ZdaPvSt11align_val_tRKSt9nothrow_t, delete_array_aligned)
 
-/* ---- new(nothrow): NULL where new would throw. What catches is in the C++ library, so that its form takes over when
-   there is no memory (it runs the new-handler) or when what it calls has been replaced. */
+/* ---- new(nothrow): NULL where new would throw. What catches is in the C++ library, so that its form takes
+   over when there is no memory (it runs the new-handler) or when what it calls has been replaced. */
 
 #define new_nothrow CXX_NAME(_Znw, RKSt9nothrow_t)
 #define new_array_nothrow CXX_NAME(_Zna, RKSt9nothrow_t)
@@ -59,8 +59,8 @@ INTERPOSED void *new_array_aligned_nothrow(size_t size, size_t alignment, const 
 /* Stands for std::nothrow, an object without members. */
 static const char nothrow_object;
 
-/* Two names of what may be one function: a compiler that sees both may conclude that they differ, so it does not
-   see one of them. */
+/* Two names of what may be one function: a compiler that sees both may conclude that they differ, so it
+   does not see one of them. */
 static bool same(uintptr_t meant, uintptr_t own) {
   __asm__("" : "+r"(own));
   return meant == own;

@@ -138,8 +138,8 @@ static void write_json_tiers(struct writer *writer, const struct figures *figure
   put(writer, ",\"tiers\":{");
   for (int tier = 0; tier < TIER_COUNT; tier++) {
     put(writer, "%s\"%s\":{\"requests\":%llu,\"live_blocks\":%llu,\"live_bytes\":%llu,\"held_bytes\":%llu}",
-        tier == 0 ? "" : ",", tier_names[tier], wide(figures->requests[tier]), wide(figures->live_blocks[tier]),
-        wide(figures->live_bytes[tier]), wide(figures->held_bytes[tier]));
+        tier == 0 ? "" : ",", tier_names[tier], wide(figures->requests[tier]),
+        wide(figures->live_blocks[tier]), wide(figures->live_bytes[tier]), wide(figures->held_bytes[tier]));
   }
   put(writer, "}");
 }
@@ -199,8 +199,8 @@ static struct free_figures write_xml_sizes(struct writer *writer, const struct f
     if (capacity <= figures->class[i].live) continue;
     uint64_t count = capacity - figures->class[i].live;
     unsigned size = size_classes[i].block_size;
-    put(writer, "  <size from=\"%u\" to=\"%u\" total=\"%llu\" count=\"%llu\"/>\n", size, size, wide(count * size),
-        wide(count));
+    put(writer, "  <size from=\"%u\" to=\"%u\" total=\"%llu\" count=\"%llu\"/>\n", size, size,
+        wide(count * size), wide(count));
     sum.count += count;
     sum.bytes += count * size;
   }
@@ -208,16 +208,18 @@ static struct free_figures write_xml_sizes(struct writer *writer, const struct f
   return sum;
 }
 
-static void write_xml_totals(struct writer *writer, struct free_figures sum, uint64_t held, uint64_t committed) {
+static void write_xml_totals(struct writer *writer, struct free_figures sum, uint64_t held,
+                             uint64_t committed) {
   put(writer, "<system type=\"current\" size=\"%llu\"/>\n", wide(held));
-  put(writer, "<aspace type=\"total\" size=\"%llu\"/>\n<aspace type=\"mprotect\" size=\"%llu\"/>\n", wide(held),
-      wide(committed));
-  put(writer, "<total type=\"fast\" count=\"0\" size=\"0\"/>\n<total type=\"rest\" count=\"%llu\" size=\"%llu\"/>\n",
-      wide(sum.count), wide(sum.bytes));
+  put(writer, "<aspace type=\"total\" size=\"%llu\"/>\n", wide(held));
+  put(writer, "<aspace type=\"mprotect\" size=\"%llu\"/>\n", wide(committed));
+  put(writer, "<total type=\"fast\" count=\"0\" size=\"0\"/>\n");
+  put(writer, "<total type=\"rest\" count=\"%llu\" size=\"%llu\"/>\n", wide(sum.count), wide(sum.bytes));
 }
 
 static void write_xml(struct writer *writer, const struct figures *figures) {
-  uint64_t held = figures->held_bytes[TIER_TINY] + figures->held_bytes[TIER_MID] + figures->held_bytes[TIER_L25];
+  const uint64_t *bytes = figures->held_bytes;
+  uint64_t held = bytes[TIER_TINY] + bytes[TIER_MID] + bytes[TIER_L25];
   uint64_t committed = figures->counter[COUNT_COMMITTED_BYTES];
   put(writer, "<malloc version=\"1\">\n<heap nr=\"0\">\n");
   struct free_figures sum = write_xml_sizes(writer, figures);
@@ -236,7 +238,8 @@ static void write_xml(struct writer *writer, const struct figures *figures) {
 
 /* ---- */
 
-void report_write(enum report_format format, void (*emit)(void *context, const char *text, size_t size), void *context) {
+void report_write(enum report_format format, void (*emit)(void *context, const char *text, size_t size),
+                  void *context) {
   struct figures figures;
   struct writer writer = { .emit = emit, .context = context, .length = 0 };
   figures_collect(&figures);
@@ -248,8 +251,8 @@ void report_write(enum report_format format, void (*emit)(void *context, const c
   flush(&writer);
 }
 
-/* The report at exit goes out in one write(2), if it can, so that those of several processes do not mix. Only the
-   thread that exits comes here, once. */
+/* The report at exit goes out in one write(2), if it can, so that those of several processes do not mix.
+   Only the thread that exits comes here, once. */
 static struct {
   size_t length;
   char text[32 << 10];

@@ -1,5 +1,5 @@
-/* operator_new.c [LIBRARY] - a C program that runs out of memory in C++'s operator new, with the C++ library LIBRARY
-   loaded for itself only, as a plug-in's would be. */
+/* operator_new.c [LIBRARY] - a C program that runs out of memory in C++'s operator new, with the C++
+   library LIBRARY loaded for itself only, as a plug-in's would be. */
 #include <config.h>
 
 #include <dlfcn.h>

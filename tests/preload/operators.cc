@@ -1,6 +1,7 @@
-// operators.cc - a program that replaces some C++ operators, and says where the others end. What it replaces them with
-// is no malloc at all, so a pointer that goes astray is noticed. One run with and one without the interposer
-// must say the same. REPLACE_PLAIN, REPLACE_ARRAY, REPLACE_ALIGNED or none of them is defined.
+// operators.cc - a program that replaces some C++ operators, and says where the others end. What it
+// replaces them with is no malloc at all, so a pointer that goes astray is noticed. One run with and one
+// without the interposer must say the same. REPLACE_PLAIN, REPLACE_ARRAY, REPLACE_ALIGNED or none of them
+// is defined.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -37,7 +38,9 @@ void *operator new[](std::size_t size) { return take(size, 16); }
 void operator delete[](void *p) noexcept { give_back(p); }
 #endif
 #ifdef REPLACE_ALIGNED
-void *operator new(std::size_t size, std::align_val_t alignment) { return take(size, std::size_t(alignment)); }
+void *operator new(std::size_t size, std::align_val_t alignment) {
+  return take(size, std::size_t(alignment));
+}
 void operator delete(void *p, std::align_val_t) noexcept { give_back(p); }
 #endif
 

@@ -1,5 +1,5 @@
-/* transcript.c - says what each function of the malloc family returns in each odd case, and what errno is after it. One
-   run with and one without the interposer must say the same. "info": the reports only. */
+/* transcript.c - says what each function of the malloc family returns in each odd case, and what errno is
+   after it. One run with and one without the interposer must say the same. "info": the reports only. */
 #include <config.h>
 
 #include <errno.h>
@@ -13,8 +13,8 @@
 enum { KEPT = 77 };
 
 /* volatile: the compiler would warn of what it knows to be impossible, and must call each function. */
-static volatile size_t zero = 0, five = 5, largest = PTRDIFF_MAX, everything = SIZE_MAX, half = SIZE_MAX / 2 + 1;
-static volatile size_t page = 4096, three = 3, twenty_four = 24;
+static volatile size_t largest = PTRDIFF_MAX, everything = SIZE_MAX, half = SIZE_MAX / 2 + 1;
+static volatile size_t zero = 0, five = 5, page = 4096, three = 3, twenty_four = 24;
 
 static void say_errno(int error) {
   if (error == KEPT) {

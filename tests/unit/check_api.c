@@ -13,8 +13,10 @@
 #include "unit.h"
 
 /* Around every limit of a tier or of a class, and where alignment matters. */
-static const size_t sizes[] = { 0, 1, 15, 16, 17, 64, 127, 128, 129, 1000, 1024, 1025, 2047, 4096, 5000, 8192, 8193,
-                                32768, 32769, 65536, 100000, 262144, 262145, 500000, 1048576, 1048577, 3000000 };
+static const size_t sizes[] = {
+  0, 1, 15, 16, 17, 64, 127, 128, 129, 1000, 1024, 1025, 2047, 4096, 5000, 8192, 8193,
+  32768, 32769, 65536, 100000, 262144, 262145, 500000, 1048576, 1048577, 3000000
+};
 enum { SIZES = sizeof sizes / sizeof sizes[0], KEPT = 1234 };
 
 /* volatile: the compiler would warn of what it knows to be impossible. */
@@ -98,7 +100,8 @@ START_TEST(test_calloc_is_zero_where_blocks_were_used) {
       memset(used, 0xff, hak_usable_size(used));
       hak_free(used);
       unsigned char *block = hak_calloc(1, sizes[i]);
-      ck_assert(block[0] == 0 && memcmp(block, block + 1, sizes[i] - 1) == 0);   /* all bytes are like the first */
+      /* All bytes are like the first. */
+      ck_assert(block[0] == 0 && memcmp(block, block + 1, sizes[i] - 1) == 0);
       memset(block, 0xff, sizes[i]);
       hak_free(block);
     }
@@ -481,6 +484,7 @@ UNIT_MAIN("api", test_malloc_of_all_sizes, test_zero_bytes_are_a_block, test_imp
           test_calloc_is_zero_where_blocks_were_used, test_calloc_multiplies, test_realloc_keeps_contents,
           test_realloc_to_zero_frees, test_realloc_of_a_bad_pointer, test_reallocarray, test_alignments,
           test_bad_alignments, test_posix_memalign, test_free_keeps_errno, test_freed_blocks_are_used_again,
-          test_usable_size, test_usable_size_of_a_bad_pointer, test_owns, test_trim_gives_back, test_stats_count,
+          test_usable_size, test_usable_size_of_a_bad_pointer, test_owns, test_trim_gives_back,
+          test_stats_count,
           test_stats_of_another_version, test_print_formats, test_print_to_standard_error, test_option_get,
           test_version, test_blocks_travel_between_threads, test_child_of_fork)

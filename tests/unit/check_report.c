@@ -39,7 +39,8 @@ static unsigned long long number_behind(const char *text, const char *before) {
   return strtoull(found + strlen(before), NULL, 10);
 }
 
-/* Skips one JSON value and returns what is behind it, NULL if it is not one. Enough for what is written here. */
+/* Skips one JSON value and returns what is behind it, NULL if it is not one. Enough for what is written
+   here. */
 static const char *json_skip(const char *text);
 
 static const char *json_skip_string(const char *text) {
@@ -128,7 +129,8 @@ END_TEST
 START_TEST(test_text_has_tiers_and_counters) {
   void *huge = hak_malloc(2 << 20);
   const char *text = write_report(REPORT_TEXT);
-  static const char *const words[] = { "\ntiny ", "\nmid ", "\nl25 ", "\nhuge ", "\nhuge_requests ", "\nmetadata_bytes " };
+  static const char *const words[] = { "\ntiny ", "\nmid ", "\nl25 ", "\nhuge ",
+                                       "\nhuge_requests ", "\nmetadata_bytes " };
   for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++) {
     ck_assert_msg(strstr(text, words[i]) != NULL, "no %s in %s", words[i], text);
   }
@@ -183,7 +185,8 @@ static const char *exit_report(const char *stats, const char *how) {
   }
   close(ends[1]);
   size_t length = 0;
-  for (ssize_t got; (got = read(ends[0], text + length, sizeof text - 1 - length)) > 0;) length += (size_t)got;
+  ssize_t got;
+  while ((got = read(ends[0], text + length, sizeof text - 1 - length)) > 0) length += (size_t)got;
   text[length] = '\0';
   close(ends[0]);
   int status = -1;
