@@ -24,7 +24,7 @@ static struct superslab *by_free[BIN_COUNT], *by_dirty[BIN_COUNT];
 static uint64_t free_set, dirty_set;
 static struct superslab *oldest, *youngest;   /* with dirty units, by dirty_since_ms */
 static size_t dirty_units;                    /* lock */
-static unsigned empty_count;                  /* SuperSlabs all of whose units are free and some dirty; lock */
+static unsigned empty_count;                  /* SuperSlabs that are is_empty(); lock */
 
 static uint32_t run_mask(unsigned first, unsigned units) {
   return (units == 32 ? ALL_UNITS : ((uint32_t)1 << units) - 1) << first;
@@ -85,7 +85,10 @@ static void age_append(struct superslab *superslab, uint64_t now_ms) {
   youngest = superslab;
 }
 
-static bool is_empty(const struct superslab *superslab) { return superslab->free_mask == ALL_UNITS && superslab->dirty_mask != 0; }
+/* Wholly free, and costing something: pages, or a mapping. */
+static bool is_empty(const struct superslab *superslab) {
+  return superslab->free_mask == ALL_UNITS && (superslab->dirty_mask != 0 || superslab->outside);
+}
 
 /* Sets both masks and keeps lists and counts in step with them. now_ms: for units that become dirty. */
 static void set_masks(struct superslab *superslab, uint32_t free_mask, uint32_t dirty_mask, uint64_t now_ms) {
@@ -161,28 +164,24 @@ static bool commit_units(struct superslab *superslab, uint32_t mask) {
   return true;
 }
 
-/* The run is out of free_mask; makes all of it writable. False: put back. */
-static bool make_committed(struct superslab *superslab, unsigned first, unsigned units) {
+/* The run is out of both masks; makes all of it writable. False: put back, dirty (which units were) as before. */
+static bool make_committed(struct superslab *superslab, unsigned first, unsigned units, uint32_t dirty) {
   uint32_t mine = run_mask(first, units);
   lock_acquire(&superslab_lock);
   uint32_t run = commit_ahead(superslab, first, units);
-  uint32_t fresh = bit_count(run & ~superslab->committed_mask);
   set_masks(superslab, superslab->free_mask & ~run, superslab->dirty_mask & ~run, 0);
   lock_release(&superslab_lock);
 
-  bool done = commit_units(superslab, run);
-  if (!done && run != mine) done = commit_units(superslab, mine);   /* less may still be had */
-  else if (done) mine = run;
+  uint32_t done = commit_units(superslab, run) ? run : 0;
+  if (done == 0 && run != mine && commit_units(superslab, mine)) done = mine;   /* less may still be had */
 
   lock_acquire(&superslab_lock);
-  if (done) {
-    counter_add(COUNT_COMMITTED_BYTES, (uint64_t)(mine == run ? fresh : units) * UNIT_SIZE);
-    superslab->committed_mask |= mine;
-  }
-  uint32_t back = done ? run & ~run_mask(first, units) : run;
-  set_masks(superslab, superslab->free_mask | back, superslab->dirty_mask, 0);
+  counter_add(COUNT_COMMITTED_BYTES, (uint64_t)bit_count(done & ~superslab->committed_mask) * UNIT_SIZE);
+  superslab->committed_mask |= done;
+  uint32_t back = done != 0 ? run & ~mine : run;
+  set_masks(superslab, superslab->free_mask | back, superslab->dirty_mask | (done != 0 ? 0 : dirty), os_now_ms());
   lock_release(&superslab_lock);
-  return done;
+  return done != 0;
 }
 
 bool superslab_alloc_span(unsigned units, struct span *span) {
@@ -197,11 +196,12 @@ bool superslab_alloc_span(unsigned units, struct span *span) {
   uint32_t starts = run_starts(dirty ? superslab->dirty_mask : superslab->free_mask, units);
   unsigned first = (unsigned)__builtin_ctz(starts);
   uint32_t mask = run_mask(first, units);
-  *span = (struct span){ superslab, first, units, (superslab->dirty_mask & mask) == 0 };
+  uint32_t dirty_part = superslab->dirty_mask & mask;
+  *span = (struct span){ superslab, first, units, dirty_part == 0 };
   set_masks(superslab, superslab->free_mask & ~mask, superslab->dirty_mask & ~mask, 0);
   bool committed = (superslab->committed_mask & mask) == mask;
   lock_release(&superslab_lock);
-  if (!committed && !make_committed(superslab, first, units)) return false;
+  if (!committed && !make_committed(superslab, first, units, dirty_part)) return false;
   counter_add(COUNT_SPANS_MADE, 1);
   counter_add(COUNT_SPAN_BYTES, (uint64_t)units * UNIT_SIZE);
   return true;
@@ -249,25 +249,24 @@ static void put_back(struct superslab *superslab, uint32_t mask, const struct pu
 }
 
 /* Purges the dirty units of up to a few of the SuperSlabs that have had them for longest: those dirty since before_ms
-   or earlier. Returns the bytes that were tried, 0: nothing to do. */
-static size_t purge_oldest(uint64_t before_ms, uint64_t now_ms) {
-  enum { MOST = 4 };
+   or earlier; runs of at least that many bytes. Returns the bytes that were tried, 0: nothing to do. */
+static size_t purge_oldest(uint64_t before_ms, uint64_t now_ms, size_t least) {
+  enum { MOST = 4, LOOKED_AT = 16 };
   struct superslab *taken[MOST];
   uint32_t mask[MOST];
   unsigned count = 0;
   struct purge_batch batch;
   purge_batch_init(&batch);
   lock_acquire(&superslab_lock);
-  for (struct superslab *next; count < MOST && oldest != NULL && oldest->dirty_since_ms <= before_ms &&
-                               batch.bytes < (size_t)option.batch_flush && batch.count < PURGE_BATCH_RANGES;) {
-    next = oldest;
-    mask[count] = collect(next, (size_t)option.batch_min_size, &batch);
+  for (unsigned looked = 0; looked < LOOKED_AT && count < MOST && batch.bytes < (size_t)option.batch_flush &&
+                            batch.count < PURGE_BATCH_RANGES && oldest != NULL && oldest->dirty_since_ms <= before_ms; looked++) {
+    struct superslab *next = oldest;
+    mask[count] = collect(next, least, &batch);
     if (next->dirty_mask != 0) {   /* short runs stay: young again */
       age_unlink(next);
       age_append(next, now_ms);
     }
-    if (mask[count] == 0) break;
-    taken[count++] = next;
+    if (mask[count] != 0) taken[count++] = next;
   }
   lock_release(&superslab_lock);
   if (count == 0) return 0;
@@ -304,8 +303,8 @@ void superslab_tick(uint64_t now_ms) {
   uint64_t dirty = counter_get(COUNT_DIRTY_BYTES);
   if (option.purge_delay_ms < 0 || dirty == 0) return;
   uint64_t delay = (uint64_t)option.purge_delay_ms;
-  if (now_ms >= delay && purge_oldest(now_ms - delay, now_ms) != 0) return;
-  if (dirty > dirty_bound()) purge_oldest(UINT64_MAX, now_ms);
+  if (now_ms >= delay && purge_oldest(now_ms - delay, now_ms, (size_t)option.batch_min_size) != 0) return;
+  if (dirty > dirty_bound()) purge_oldest(UINT64_MAX, now_ms, (size_t)option.batch_min_size);
 }
 
 /* One SuperSlab too many is wholly free: unmaps it, or purges it now, where it is. */
@@ -332,12 +331,10 @@ void superslab_free_span(struct superslab *superslab, unsigned first, unsigned u
   uint64_t now_ms = os_now_ms();
   counter_add(COUNT_SPANS_FREED, 1);
   counter_sub(COUNT_SPAN_BYTES, (uint64_t)units * UNIT_SIZE);
-  if (!option.batch_madvise && option.purge_delay_ms >= 0) {
-    purge_span(superslab, mask, now_ms);
-    return;
-  }
+  bool at_once = !option.batch_madvise && option.purge_delay_ms >= 0;
+  if (at_once) purge_span(superslab, mask, now_ms);
   lock_acquire(&superslab_lock);
-  set_masks(superslab, superslab->free_mask | mask, superslab->dirty_mask | mask, now_ms);
+  if (!at_once) set_masks(superslab, superslab->free_mask | mask, superslab->dirty_mask | mask, now_ms);
   bool surplus = is_empty(superslab) && empty_count > (unsigned)option.superslab_max_cached;
   lock_release(&superslab_lock);
   if (surplus && option.purge_delay_ms >= 0) shed_empty(superslab, now_ms);
@@ -360,7 +357,7 @@ size_t superslab_trim(size_t keep) {
   for (struct superslab *empty; keep == 0 && (empty = take_empty_outside()) != NULL; bytes += SUPERSLAB_SIZE) drop_outside(empty);
   uint64_t before = counter_get(COUNT_DIRTY_BYTES);
   for (uint64_t left = before; left > keep;) {
-    size_t tried = purge_oldest(UINT64_MAX, os_now_ms());
+    size_t tried = purge_oldest(UINT64_MAX, os_now_ms(), 0);
     uint64_t now = counter_get(COUNT_DIRTY_BYTES);
     bytes += now < left ? (size_t)(left - now) : 0;
     if (tried == 0 || now >= left) break;
