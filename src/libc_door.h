@@ -2,7 +2,7 @@
 
    libc_door_interposer.c: through __libc_malloc and its siblings, and dlsym(RTLD_NEXT) for
    what has no such name (resolved at first use, outside start). libc_door_library.c: plain malloc and friends,
-   whatever the program has under that name; libc_door_has_libc_blocks is false there: hak_free never forwards.
+   whatever the program has under that name; libc_door_is_interposer is false there: hak_free never forwards.
    All semantics, errno included, are the C library's. */
 #ifndef HAKMEM_LIBC_DOOR_H
 #define HAKMEM_LIBC_DOOR_H

@@ -33,9 +33,10 @@ static char *const *find_environment(void) {
 }
 
 static uintptr_t make_key(void) {
-  const uintptr_t *random = (const uintptr_t *)getauxval(AT_RANDOM);
-  uintptr_t key = random != NULL ? random[0] ^ (random[1] << 7) : (uintptr_t)&process_state * (uintptr_t)0x9e3779b9;
-  return key | 1;   /* odd: the key word of a free block is never the plain address of one */
+  const void *random = (const void *)getauxval(AT_RANDOM);   /* 16 bytes, at any alignment */
+  uintptr_t word[2] = { (uintptr_t)&process_state, (uintptr_t)0x9e3779b9 };
+  if (random != NULL) __builtin_memcpy(word, random, sizeof word);
+  return (word[0] ^ word[1] << 7) | 1;   /* odd: the key word of a free block is never the plain address of one */
 }
 
 static enum process_state start(void) {
