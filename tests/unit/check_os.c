@@ -54,7 +54,8 @@ END_TEST
 START_TEST(impossible_sizes_are_refused) {
   ck_assert_ptr_null(os_map(NULL, 0));
   ck_assert_ptr_null(os_map(NULL, SIZE_MAX));
-  ck_assert_ptr_null(os_map(NULL, (size_t)PTRDIFF_MAX));
+  /* A 32-bit program has twice that under a 64-bit kernel. */
+  if (sizeof(void *) == 8) ck_assert_ptr_null(os_map(NULL, (size_t)PTRDIFF_MAX));
   ck_assert_ptr_null(os_map_aligned(0, 65536));
   ck_assert_ptr_null(os_map_aligned(SIZE_MAX, 65536));
   ck_assert_ptr_null(os_map_aligned((size_t)PTRDIFF_MAX, 65536));
