@@ -49,7 +49,7 @@ src_libhakmem_la_SOURCES =
 src_libhakmem_la_LIBADD = src/libhakcore.la
 src_libhakmem_la_LIBTOOLFLAGS = --tag=disable-static
 src_libhakmem_la_LDFLAGS = $(AM_LDFLAGS) $(DEFS_LDFLAGS) -version-info 0:0:0 \
-  -Wl,--version-script=$(srcdir)/src/libhakmem.map
+  -Wl,-z,nodelete -Wl,--version-script=$(srcdir)/src/libhakmem.map
 EXTRA_src_libhakmem_la_DEPENDENCIES = src/libhakmem.map
 EXTRA_DIST += src/libhakmem.map src/libhakmem-preload.map src/README
 

@@ -147,7 +147,7 @@ static bool open_superslab(void) {
 
 /* Units to commit with a span: the span's, and some of the free ones behind it. Lock held. */
 static uint32_t commit_ahead(const struct superslab *superslab, unsigned first, unsigned units) {
-  size_t step = counter_get(COUNT_COMMITTED_BYTES) / UNIT_SIZE / COMMIT_SHARE;
+  size_t step = (size_t)counter_get(COUNT_COMMITTED_BYTES) / UNIT_SIZE / COMMIT_SHARE;
   unsigned end = first + units;
   if (superslab->huge_pages) step = COMMIT_STEP_MAX_UNITS;
   for (; step > 0 && end < SUPERSLAB_UNITS; step--, end++)
