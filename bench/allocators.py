@@ -20,6 +20,13 @@ class Error(Exception):
     """Something to be said in one line before the program ends."""
 
 
+def architecture(path):
+    """Class and machine of an ELF file, None for another one."""
+    with open(path, "rb") as file:
+        head = file.read(20)
+    return (head[4], head[18:20]) if head[:4] == b"\x7fELF" else None
+
+
 class Allocator:
     """library is a path to preload, or None for the C library; environment is set for it besides."""
 
@@ -28,24 +35,26 @@ class Allocator:
         self.library = library
         self.environment = environment or {}
 
-    def preload(self):
-        """What to put into LD_PRELOAD, or None."""
-        return self.library
-
     def environ(self):
         """The environment of a process on this allocator, LD_PRELOAD apart."""
         return {**os.environ, **self.environment}
 
-    def check(self):
-        """Raises Error when a process does not end up on the library."""
+    def check(self, build):
+        """Raises Error when a program of the build does not end up on the library."""
         if self.library is None:
             return
         if not os.path.isfile(self.library):
             raise Error(f"{self.name}: there is no {self.library}")
-        run = subprocess.run(["cat", "/proc/self/maps"], env={**self.environ(), "LD_PRELOAD": self.library},
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
-        if os.path.realpath(self.library) not in run.stdout:
+        run = subprocess.run([os.path.join(build, "bench", "measure")], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             env={**self.environ(), "LD_PRELOAD": self.library, "LD_TRACE_LOADED_OBJECTS": "1"},
+                             text=True, check=False)
+        if self.library not in run.stdout:
             raise Error(f"{self.name}: {self.library} cannot be preloaded: {run.stderr.strip() or 'no reason given'}")
+
+    def fits(self, program):
+        """Whether the program is of the library's architecture; True for a script."""
+        kinds = [architecture(path) for path in (self.library, program) if path]
+        return None in kinds or len(set(kinds)) == 1
 
     def as_json(self):
         library = os.path.realpath(self.library) if self.library else None
@@ -114,10 +123,12 @@ def find_all(build, extra, only):
         missing.append(f"hakmem ({ours} is not built)")
     for name, package, names in PEERS:
         path = find_library(names)
-        if path:
-            found.append(Allocator(name, path))
-        else:
+        if path is None:
             missing.append(f"{name} (apt install {package})")
+        elif not Allocator(name, path).fits(os.path.join(build, "bench", "measure")):
+            missing.append(f"{name} ({path} is of another architecture)")
+        else:
+            found.append(Allocator(name, path))
     added = [parse_with(text) for text in extra]
     found = [a for a in found if a.name not in {b.name for b in added}] + added
     if only:
@@ -128,7 +139,7 @@ def find_all(build, extra, only):
         found = [a for a in found if a.name in wanted]
         missing = []
     for allocator in found:
-        allocator.check()
+        allocator.check(build)
     return found, missing
 
 

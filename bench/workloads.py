@@ -20,9 +20,14 @@ class Workload:
         self.same = same
         self.environment = environment or {}
 
-    def missing(self):
-        """The program that is not installed, or None."""
-        return None if shutil.which(self.command[0]) else self.command[0]
+    def obstacle(self, competitors):
+        """Why it cannot be run, or None."""
+        program = shutil.which(self.command[0])
+        if program is None:
+            return f"there is no {self.command[0]}"
+        if not all(allocator.fits(program) for allocator in competitors):
+            return f"{program} is of another architecture"
+        return None
 
 
 def split_environment(words):
