@@ -96,6 +96,15 @@ tests_unit_check_slab_SOURCES = tests/unit/check_slab.c
 
 unit_tests += tests/unit/check_heap_states
 tests_unit_check_heap_states_SOURCES = tests/unit/check_heap_states.c
+
+unit_tests += tests/unit/check_heap
+tests_unit_check_heap_SOURCES = tests/unit/check_heap.c
+
+unit_tests += tests/unit/check_remote
+tests_unit_check_remote_SOURCES = tests/unit/check_remote.c
+
+unit_tests += tests/unit/check_abandoned
+tests_unit_check_abandoned_SOURCES = tests/unit/check_abandoned.c
 endif
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
