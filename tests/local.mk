@@ -105,6 +105,12 @@ tests_unit_check_remote_SOURCES = tests/unit/check_remote.c
 
 unit_tests += tests/unit/check_abandoned
 tests_unit_check_abandoned_SOURCES = tests/unit/check_abandoned.c
+
+unit_tests += tests/unit/check_thread
+tests_unit_check_thread_SOURCES = tests/unit/check_thread.c
+
+unit_tests += tests/unit/check_thread_late
+tests_unit_check_thread_late_SOURCES = tests/unit/check_thread_late.c
 endif
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
