@@ -111,6 +111,12 @@ tests_unit_check_thread_SOURCES = tests/unit/check_thread.c
 
 unit_tests += tests/unit/check_thread_late
 tests_unit_check_thread_late_SOURCES = tests/unit/check_thread_late.c
+
+unit_tests += tests/unit/check_allocator
+tests_unit_check_allocator_SOURCES = tests/unit/check_allocator.c
+
+unit_tests += tests/unit/check_allocator_bad
+tests_unit_check_allocator_bad_SOURCES = tests/unit/check_allocator_bad.c
 endif
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
