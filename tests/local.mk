@@ -117,6 +117,18 @@ tests_unit_check_allocator_SOURCES = tests/unit/check_allocator.c
 
 unit_tests += tests/unit/check_allocator_bad
 tests_unit_check_allocator_bad_SOURCES = tests/unit/check_allocator_bad.c
+
+unit_tests += tests/unit/check_realloc
+tests_unit_check_realloc_SOURCES = tests/unit/check_realloc.c
+
+unit_tests += tests/unit/check_process
+tests_unit_check_process_SOURCES = tests/unit/check_process.c
+
+unit_tests += tests/unit/check_fork
+tests_unit_check_fork_SOURCES = tests/unit/check_fork.c
+
+unit_tests += tests/unit/check_figures
+tests_unit_check_figures_SOURCES = tests/unit/check_figures.c
 endif
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)

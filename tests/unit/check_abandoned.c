@@ -124,7 +124,8 @@ START_TEST(pushes_to_an_abandoned_slab_set_no_pending) {
 }
 END_TEST
 
-/* PENDING set and its reference still in a pusher's hands while the slab is abandoned and its blocks come back. */
+/* PENDING set and its reference still in a pusher's hands while the slab is abandoned and its
+   blocks come back. */
 START_TEST(a_reference_to_an_abandoned_slab_ends) {
   struct slab *slab = fill(7, 10);
   slab->remote |= REMOTE_PENDING;

@@ -77,7 +77,8 @@ static void churn(int rounds, size_t largest) {
       block[i].p = NULL;
       continue;
     }
-    size_t size = core_random(&seed) % (core_random(&seed) % 100 == 0 ? largest : core_random(&seed) % 2000 + 1);
+    bool large = core_random(&seed) % 100 == 0;
+    size_t size = core_random(&seed) % (large ? largest : core_random(&seed) % 2000 + 1);
     bool zero = round % 4 == 0;
     block[i].p = zero ? hak_calloc(size, 1) : hak_malloc(size);
     require(block[i].p != NULL && (!zero || all_bytes(block[i].p, size, 0)));
@@ -266,11 +267,12 @@ START_TEST(trim_says_whether_it_gave_anything) {
 }
 END_TEST
 
-UNIT_MAIN_WITH("allocator", start, NULL, every_small_size, sizes_around_every_class, each_tier_serves_its_sizes,
-               random_operations, random_operations_without_a_region, random_operations_while_pages_go_at_once,
-               random_operations_with_every_cache_off, random_operations_with_every_tier_off,
-               random_operations_with_tracing, the_next_tier_takes_the_sizes_of_one_that_is_off,
-               calloc_is_zero_after_any_use, calloc_does_not_clear_fresh_pages,
-               no_memory_is_enomem_and_what_there_is_stays, what_is_kept_serves_when_the_kernel_gives_no_more,
-               impossible_sizes_are_enomem, trim_gives_back_what_nobody_uses, trim_before_the_start_does_nothing,
+UNIT_MAIN_WITH("allocator", start, NULL, every_small_size, sizes_around_every_class,
+               each_tier_serves_its_sizes, random_operations, random_operations_without_a_region,
+               random_operations_while_pages_go_at_once, random_operations_with_every_cache_off,
+               random_operations_with_every_tier_off, random_operations_with_tracing,
+               the_next_tier_takes_the_sizes_of_one_that_is_off, calloc_is_zero_after_any_use,
+               calloc_does_not_clear_fresh_pages, no_memory_is_enomem_and_what_there_is_stays,
+               what_is_kept_serves_when_the_kernel_gives_no_more, impossible_sizes_are_enomem,
+               trim_gives_back_what_nobody_uses, trim_before_the_start_does_nothing,
                trim_says_whether_it_gave_anything)

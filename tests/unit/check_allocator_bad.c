@@ -28,8 +28,8 @@ static void free_bad(const void *p) {
   give(bad);
 }
 
-static const size_t sizes[] = { 1, 16, 24, 64, 100, 1000, 1024, 1025, 2048, 5000, 9000, 32 * KIB, 40000, 200000,
-                                CACHED_MAX, 300000, MIB, MIB + 1, 5 * MIB };
+static const size_t sizes[] = { 1, 16, 24, 64, 100, 1000, 1024, 1025, 2048, 5000, 9000, 32 * KIB, 40000,
+                                200000, CACHED_MAX, 300000, MIB, MIB + 1, 5 * MIB };
 enum { SIZES = sizeof sizes / sizeof sizes[0] };
 
 /* No two of the next blocks of that size overlap: the double free has not put one on a list twice. */
@@ -193,10 +193,11 @@ START_TEST(what_is_not_ours_is_no_block) {
   char *libc = malloc(100), *mapped = mmap(NULL, 8192, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   char *none = mmap(NULL, 8192, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   munmap(mapped + 4096, 4096);
-  const void *pointers[] = { a_static, a_static + 16, on_stack, libc, libc + 1, mapped, mapped + 16, mapped + 4096,
-                             mapped + 4080, none, none + 4096, (void *)(uintptr_t)1, (void *)(uintptr_t)16,
+  const void *pointers[] = { a_static, a_static + 16, on_stack, libc, libc + 1, mapped, mapped + 16,
+                             mapped + 4096, mapped + 4080, none, none + 4096, (void *)(uintptr_t)1, (void *)(uintptr_t)16,
                              (void *)(uintptr_t)0x1000, (void *)UINTPTR_MAX, (void *)(UINTPTR_MAX - 15),
-                             (void *)(UINTPTR_MAX / 2), (void *)(UINTPTR_MAX / 2 + 1), (void *)(uintptr_t)&free };
+                             (void *)(UINTPTR_MAX / 2), (void *)(UINTPTR_MAX / 2 + 1),
+                             (void *)(uintptr_t)&free };
   unsigned count = sizeof pointers / sizeof pointers[0];
   for (unsigned i = 0; i < count; i++) {
     require(!hak_owns(pointers[i]));

@@ -1,4 +1,5 @@
-/* check_heap.c - heap.c, heap_life.c: blocks, the thread's table, shared slabs, runs, heaps opened and closed. */
+/* check_heap.c - heap.c, heap_life.c: blocks, the thread's table, shared slabs, runs, heaps opened
+   and closed. */
 #include <config.h>
 
 #include "align.h"
@@ -200,7 +201,8 @@ START_TEST(a_run_grows_into_free_units) {
   ck_assert_uint_eq(slab->class_index, class_for(600 * KIB));
   ck_assert_uint_ge(slab->block_size, 600 * KIB);
   ck_assert_uint_eq(heap->bytes_units, units + slab->units - size_classes[class_for(300 * KIB)].units);
-  for (size_t at = 0; at < slab->block_size; at += UNIT_SIZE) ck_assert_ptr_eq(slab_of((char *)run + at), slab);
+  for (size_t at = 0; at < slab->block_size; at += UNIT_SIZE)
+    ck_assert_ptr_eq(slab_of((char *)run + at), slab);
   ck_assert(all_bytes(run, 300 * KIB, 'x'));
   memset(run, 'y', slab->block_size);
   give(run);
@@ -303,11 +305,11 @@ END_TEST
 
 UNIT_MAIN_WITH("heap", start, NULL, a_young_heap_serves_all_small_sizes_from_four_slabs,
                a_shared_slab_that_is_used_up_gives_way_to_exact_classes,
-               a_used_up_slab_is_in_no_entry_of_the_table, the_table_points_at_slabs_that_fit, a_run_has_no_entry,
-               blocks_of_all_classes_are_apart, the_last_block_freed_is_the_first_one_given,
-               blocks_that_are_said_to_be_zero_are, a_block_that_was_used_is_not_said_to_be_zero,
-               no_memory_is_null_and_the_heap_stays_whole, a_run_grows_into_free_units,
-               a_run_does_not_grow_into_what_is_in_use, only_runs_grow, a_grown_run_is_a_request_of_its_new_class,
-               a_closed_heap_without_blocks_holds_nothing, a_closed_heap_serves_again,
-               heaps_are_found_by_their_owner_while_in_use, no_memory_for_a_heap_is_null,
-               slow_paths_purge_what_is_due)
+               a_used_up_slab_is_in_no_entry_of_the_table, the_table_points_at_slabs_that_fit,
+               a_run_has_no_entry, blocks_of_all_classes_are_apart,
+               the_last_block_freed_is_the_first_one_given, blocks_that_are_said_to_be_zero_are,
+               a_block_that_was_used_is_not_said_to_be_zero, no_memory_is_null_and_the_heap_stays_whole,
+               a_run_grows_into_free_units, a_run_does_not_grow_into_what_is_in_use, only_runs_grow,
+               a_grown_run_is_a_request_of_its_new_class, a_closed_heap_without_blocks_holds_nothing,
+               a_closed_heap_serves_again, heaps_are_found_by_their_owner_while_in_use,
+               no_memory_for_a_heap_is_null, slow_paths_purge_what_is_due)

@@ -58,7 +58,8 @@ START_TEST(the_first_block_makes_a_current_slab) {
 END_TEST
 
 START_TEST(an_exhausted_slab_is_full) {
-  static const unsigned classes[] = { 0, 10, 31, CLASS_MID_FIRST + 3, CLASS_L25_FIRST - 1, CLASS_RUN_FIRST - 1 };
+  static const unsigned classes[] = { 0, 10, 31, CLASS_MID_FIRST + 3, CLASS_L25_FIRST - 1,
+                                      CLASS_RUN_FIRST - 1 };
   for (unsigned i = 0; i < sizeof classes / sizeof classes[0]; i++) {
     struct slab *slab = full_slab(classes[i]);
     ck_assert_int_eq(slab->state, SLAB_FULL);
@@ -69,7 +70,8 @@ START_TEST(an_exhausted_slab_is_full) {
 }
 END_TEST
 
-/* An eighth has to be free: with one block free it would be current again at the next malloc, and full after it. */
+/* An eighth has to be free: with one block free it would be current again at the next malloc, and
+   full after it. */
 START_TEST(a_full_slab_is_queued_when_an_eighth_is_free) {
   struct slab *slab = full_slab(15);   /* 256 of 256 bytes */
   unsigned eighth = slab->capacity / 8;
@@ -272,7 +274,8 @@ START_TEST(events_at_any_moment_settle_exactly) {
     slab_arm(slab, left);
     for (unsigned i = 0; i < capacity; i++) {
       require(slab->used - (slab->armed - slab->countdown) == capacity - i);
-      if (slab->state == SLAB_PARTIAL && i % 2 == 0) slab_arm(slab, slab->countdown);   /* as if nothing was seen */
+      /* as if nothing was seen */
+      if (slab->state == SLAB_PARTIAL && i % 2 == 0) slab_arm(slab, slab->countdown);
       if (slab->state == SLAB_PARTIAL && i % 2 == 0) slab->used = capacity - i;
       give(block[i]);
     }

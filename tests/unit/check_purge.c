@@ -20,9 +20,13 @@ static void start(void) {
   purge_batch_init(&batch);
 }
 
-static bool add(size_t first, size_t pages) { return purge_batch_add(&batch, memory + first * page, pages * page); }
+static bool add(size_t first, size_t pages) {
+  return purge_batch_add(&batch, memory + first * page, pages * page);
+}
 static bool is_clean(size_t first, size_t pages) { return all_bytes(memory + first * page, pages * page, 0); }
-static bool is_whole(size_t first, size_t pages) { return all_bytes(memory + first * page, pages * page, 'x'); }
+static bool is_whole(size_t first, size_t pages) {
+  return all_bytes(memory + first * page, pages * page, 'x');
+}
 
 START_TEST(ranges_that_touch_are_one) {
   ck_assert(add(1, 2) && add(3, 1) && add(4, 3));
@@ -40,7 +44,8 @@ START_TEST(ranges_apart_stay_apart) {
   ck_assert_uint_eq(batch.count, 3);
   purge_batch_issue(&batch);
   ck_assert_uint_eq(kernel.purges, 3);
-  ck_assert(is_clean(1, 1) && is_whole(2, 1) && is_clean(3, 1) && is_whole(4, 1) && is_clean(5, 2) && is_whole(7, 1));
+  ck_assert(is_clean(1, 1) && is_whole(2, 1) && is_clean(3, 1) && is_whole(4, 1) && is_clean(5, 2) &&
+            is_whole(7, 1));
 }
 END_TEST
 
@@ -69,7 +74,8 @@ START_TEST(what_was_refused_is_not_done) {
   ck_assert(add(1, 2) && add(5, 2) && add(9, 2));
   kernel_fail(2);
   purge_batch_issue(&batch);
-  ck_assert(purge_batch_done(&batch, memory + page, page) && purge_batch_done(&batch, memory + 10 * page, page));
+  ck_assert(purge_batch_done(&batch, memory + page, page) &&
+            purge_batch_done(&batch, memory + 10 * page, page));
   ck_assert(!purge_batch_done(&batch, memory + 5 * page, page));
   ck_assert(is_clean(1, 2) && is_whole(5, 2) && is_clean(9, 2));
 }

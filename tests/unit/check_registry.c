@@ -29,7 +29,8 @@ static void expect_foreign_everywhere(void) {
   static int a_static;
   int on_stack;
   void *from_libc = malloc(100);
-  ck_assert(is_foreign(0) && is_foreign(at(&a_static)) && is_foreign(at(&on_stack)) && is_foreign(at(from_libc)));
+  ck_assert(is_foreign(0) && is_foreign(at(&a_static)) && is_foreign(at(&on_stack)) &&
+            is_foreign(at(from_libc)));
   free(from_libc);
   for (unsigned bit = 0; bit < sizeof(uintptr_t) * 8; bit++)
     for (uintptr_t off = 0; off < 3; off++) {
@@ -170,7 +171,8 @@ END_TEST
 
 static void expect_exact(const struct superslab *superslab) {
   uintptr_t base = at(superslab->base);
-  for (uintptr_t offset = 0; offset < SUPERSLAB_SIZE; offset += 4096) require(is_free_unit(base + offset + 1));
+  for (uintptr_t offset = 0; offset < SUPERSLAB_SIZE; offset += 4096)
+    require(is_free_unit(base + offset + 1));
   require(is_free_unit(base) && is_free_unit(base + SUPERSLAB_SIZE - 1));
 }
 
@@ -204,7 +206,8 @@ START_TEST(a_full_region_goes_on_outside) {
   region_units = 2 * SUPERSLAB_UNITS;
   struct superslab *superslab[4];
   for (int i = 0; i < 4; i++) superslab[i] = open_one();
-  ck_assert(!superslab[0]->outside && !superslab[1]->outside && superslab[2]->outside && superslab[3]->outside);
+  ck_assert(!superslab[0]->outside && !superslab[1]->outside && superslab[2]->outside &&
+            superslab[3]->outside);
   for (int i = 0; i < 4; i++) try_owner_words(superslab[i]);
 }
 END_TEST
@@ -251,8 +254,10 @@ START_TEST(a_huge_mapping_is_known_by_its_start_alone) {
   ck_assert(registry_insert_huge(start, &huge));
   struct registry_entry entry = registry_lookup(start);
   ck_assert(entry.kind == REGISTRY_HUGE && entry.huge == &huge && entry.slab == NULL);
-  static const size_t offsets[] = { 1, 8, 16, 4096, UNIT_SIZE - 1, UNIT_SIZE, 2 * UNIT_SIZE, 4 * MIB - 1, 4 * MIB };
-  for (size_t i = 0; i < sizeof offsets / sizeof offsets[0]; i++) ck_assert(is_foreign(at(start) + offsets[i]));
+  static const size_t offsets[] = { 1, 8, 16, 4096, UNIT_SIZE - 1, UNIT_SIZE, 2 * UNIT_SIZE, 4 * MIB - 1,
+                                    4 * MIB };
+  for (size_t i = 0; i < sizeof offsets / sizeof offsets[0]; i++)
+    ck_assert(is_foreign(at(start) + offsets[i]));
   ck_assert(is_foreign(at(start) - 1));
   registry_remove_huge(start);
   ck_assert(is_foreign(at(start)));
@@ -273,7 +278,8 @@ START_TEST(a_refused_commit_is_answered_from_outside) {
 }
 END_TEST
 
-/* Every call of opening one outside fails in turn: nothing stays mapped, nothing is known, the next try works. */
+/* Every call of opening one outside fails in turn: nothing stays mapped, nothing is known, the
+   next try works. */
 START_TEST(each_refusal_outside_leaves_nothing_behind) {
   core_start(false);
   unsigned refusals = 0;

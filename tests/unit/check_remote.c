@@ -119,7 +119,8 @@ START_TEST(batches_that_do_not_pay_are_left_out) {
     for (unsigned k = 0; k < 64; k++) far[i][k] = heap_alloc(owner, 31, NULL);
   unsigned freed = 0;
   for (unsigned k = 0; k < 64 && other->batch_direct == 0; k++)
-    for (unsigned i = 0; i < SLABS; i++, freed++) require(remote_free(other, slab_of(far[i][k]), far[i][k]) == REMOTE_FREED);
+    for (unsigned i = 0; i < SLABS; i++, freed++)
+      require(remote_free(other, slab_of(far[i][k]), far[i][k]) == REMOTE_FREED);
   ck_assert_uint_gt(other->batch_direct, 0);
   ck_assert_uint_le(freed, 1024);
   uint64_t pushes = other->remote_pushes;
@@ -287,7 +288,8 @@ START_TEST(a_reference_on_the_wrong_stack_is_handed_on) {
 }
 END_TEST
 
-/* A pusher has set PENDING and not come further; meanwhile the slab dies and is born again as the other heap's. */
+/* A pusher has set PENDING and not come further; meanwhile the slab dies and is born again as the
+   other heap's. */
 START_TEST(a_reference_outlives_its_slab) {
   struct slab *slab = fill(300 * KIB, 1);
   slab->remote |= REMOTE_PENDING;
@@ -297,7 +299,8 @@ START_TEST(a_reference_outlives_its_slab) {
   struct block *again = heap_alloc(other, class_for(300 * KIB), NULL);
   ck_assert_ptr_eq(slab_of(again), slab);
   ck_assert_uint_eq(slab->remote, REMOTE_PENDING);
-  require(remote_free(NULL, slab, again) == REMOTE_FREED);   /* its pusher need not, and does not, hand it over */
+  /* its pusher need not, and does not, hand it over */
+  require(remote_free(NULL, slab, again) == REMOTE_FREED);
   ck_assert_ptr_null(other->pending);
   remote_hand_over(slab);
   ck_assert_ptr_eq(other->pending, slab);
@@ -317,7 +320,8 @@ START_TEST(a_reference_to_nobodys_slab_ends) {
 }
 END_TEST
 
-/* Blocks in the hands of a thread that fork() cut off in the middle: the chain counts, not the number beside it. */
+/* Blocks in the hands of a thread that fork() cut off in the middle: the chain counts, not the
+   number beside it. */
 START_TEST(a_batch_that_was_cut_off_is_counted_anew) {
   struct slab *slab = fill(64, 20);
   for (unsigned i = 0; i < 5; i++) give(i);
@@ -345,11 +349,11 @@ START_TEST(slow_paths_send_what_waits) {
 END_TEST
 
 UNIT_MAIN_WITH("remote", start, NULL, thirty_two_blocks_are_sent_together, a_batch_is_four_kib_at_most,
-               larger_blocks_are_sent_one_by_one, flushing_sends_every_batch, a_batch_that_is_in_the_way_is_sent,
-               batches_that_do_not_pay_are_left_out, without_a_heap_a_block_is_sent_at_once,
-               a_block_in_a_batch_or_on_the_list_is_free, what_is_no_block_is_refused,
-               one_push_sets_pending_and_brings_the_slab_to_its_owner_once, the_owner_takes_the_blocks_in,
-               taking_keeps_pending_unless_the_reference_is_given_up,
+               larger_blocks_are_sent_one_by_one, flushing_sends_every_batch,
+               a_batch_that_is_in_the_way_is_sent, batches_that_do_not_pay_are_left_out,
+               without_a_heap_a_block_is_sent_at_once, a_block_in_a_batch_or_on_the_list_is_free,
+               what_is_no_block_is_refused, one_push_sets_pending_and_brings_the_slab_to_its_owner_once,
+               the_owner_takes_the_blocks_in, taking_keeps_pending_unless_the_reference_is_given_up,
                a_request_takes_the_remote_list_before_it_grows,
                a_request_looks_at_other_slabs_of_its_own_before_it_grows,
                the_word_holds_the_last_block_of_the_largest_slab, draining_is_bounded,

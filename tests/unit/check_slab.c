@@ -19,7 +19,9 @@ static struct slab *make(unsigned class) {
   slab_set_owner(slab, 0x1230);
   return slab;
 }
-static uintptr_t offset_of(const struct slab *slab, size_t at) { return (uintptr_t)slab->start + at - (uintptr_t)region_base; }
+static uintptr_t offset_of(const struct slab *slab, size_t at) {
+  return (uintptr_t)slab->start + at - (uintptr_t)region_base;
+}
 static size_t bytes_of(const struct slab *slab) { return (size_t)slab->units * UNIT_SIZE; }
 static void carve_all(struct slab *slab) {
   while (slab_carve(slab)) {}
@@ -69,7 +71,8 @@ START_TEST(only_carved_blocks_are_blocks) {
       for (uint32_t i = 0; i <= slab->capacity; i++) {
         size_t at = (size_t)i * slab->block_size;
         if (at > bytes_of(slab)) break;
-        for (size_t near = at < 17 ? 0 : at - 17; near < at + 17 && near < bytes_of(slab); near++) check_offset(slab, near);
+        for (size_t near = at < 17 ? 0 : at - 17; near < at + 17 && near < bytes_of(slab); near++)
+          check_offset(slab, near);
       }
     } while (slab->carved < 3 * size_classes[class].carve_step && slab_carve(slab));
     unmake(slab);
@@ -109,9 +112,11 @@ START_TEST(a_fresh_slab_is_empty_and_unknown_until_it_has_an_owner) {
     struct slab *slab = slab_create(&some_heap, class);
     require(slab != NULL && slab->free == NULL && slab->carved == 0 && slab->used == 0);
     require(slab->capacity == size_classes[class].capacity && slab->class_index == class);
-    require(is_aligned(slab->start, UNIT_SIZE) && slab->heap == &some_heap && remote_count(slab->remote) == 0);
+    require(is_aligned(slab->start, UNIT_SIZE) && slab->heap == &some_heap &&
+            remote_count(slab->remote) == 0);
     require(slab->start == slab->superslab->base + (size_t)slab->first * UNIT_SIZE);
-    for (size_t at = 0; at < bytes_of(slab); at += UNIT_SIZE) require(registry_lookup(slab->start + at).owner == OWNER_NONE);
+    for (size_t at = 0; at < bytes_of(slab); at += UNIT_SIZE)
+      require(registry_lookup(slab->start + at).owner == OWNER_NONE);
     slab_set_owner(slab, 0x4560);
     for (size_t at = 0; at < bytes_of(slab); at += UNIT_SIZE / 2) {
       struct registry_entry entry = registry_lookup(slab->start + at);
@@ -129,7 +134,8 @@ START_TEST(a_destroyed_slab_is_nobodys) {
   uint64_t held = counter_get(COUNT_SPAN_BYTES);
   carve_all(slab);
   unmake(slab);
-  for (size_t at = 0; at < bytes; at += UNIT_SIZE) ck_assert_uint_eq(registry_lookup(from + at).owner, OWNER_NONE);
+  for (size_t at = 0; at < bytes; at += UNIT_SIZE)
+    ck_assert_uint_eq(registry_lookup(from + at).owner, OWNER_NONE);
   ck_assert_ptr_null(slab->heap);
   ck_assert_uint_eq(counter_get(COUNT_SPAN_BYTES), held - bytes);
 }
@@ -284,8 +290,9 @@ END_TEST
 
 UNIT_MAIN_WITH("slab", start, NULL, exactly_multiples_are_tiny_blocks, exactly_multiples_are_mid_blocks,
                exactly_multiples_are_large_blocks, only_carved_blocks_are_blocks, blocks_are_told_anywhere,
-               a_run_that_has_grown_is_still_one_block, a_fresh_slab_is_empty_and_unknown_until_it_has_an_owner,
-               a_destroyed_slab_is_nobodys, pending_stays_with_the_descriptor, no_memory_is_no_slab,
+               a_run_that_has_grown_is_still_one_block,
+               a_fresh_slab_is_empty_and_unknown_until_it_has_an_owner, a_destroyed_slab_is_nobodys,
+               pending_stays_with_the_descriptor, no_memory_is_no_slab,
                a_list_grows_by_a_page_in_order_of_address, carving_keeps_what_is_on_the_list,
                single_blocks_come_straight_from_the_bump, keys_of_an_earlier_life_are_cleared,
                the_list_is_last_in_first_out_and_marks_its_blocks, a_key_is_one_address_s_alone,

@@ -4,7 +4,9 @@
 #include "align.h"
 #include "core.h"
 
-static char *start_of(const struct span *span) { return span->superslab->base + (size_t)span->first * UNIT_SIZE; }
+static char *start_of(const struct span *span) {
+  return span->superslab->base + (size_t)span->first * UNIT_SIZE;
+}
 static size_t bytes_of(const struct span *span) { return (size_t)span->units * UNIT_SIZE; }
 
 static struct span take(unsigned units) {
@@ -191,7 +193,8 @@ START_TEST(a_refused_commit_loses_no_unit) {
 }
 END_TEST
 
-/* A free dirty unit followed by one that is not committed: when that commit fails, the first is still dirty. */
+/* A free dirty unit followed by one that is not committed: when that commit fails, the first is
+   still dirty. */
 START_TEST(a_refused_commit_keeps_dirty_units_dirty) {
   struct span span, wanted;
   start();
@@ -213,7 +216,8 @@ START_TEST(a_refused_commit_keeps_dirty_units_dirty) {
 }
 END_TEST
 
-/* When more than the span is refused, but the span is not, its units that were committed are not counted twice. */
+/* When more than the span is refused, but the span is not, its units that were committed are not
+   counted twice. */
 START_TEST(a_smaller_commit_is_counted_exactly) {
   struct span spans[64];
   start();

@@ -1,10 +1,13 @@
-/* check_superslab_keep.c - superslab.c: what is kept, given back by trim, asked of the kernel; fork and threads. */
+/* check_superslab_keep.c - superslab.c: what is kept, given back by trim, asked of the kernel;
+   fork and threads. */
 #include <config.h>
 
 #include "align.h"
 #include "core.h"
 
-static char *start_of(const struct span *span) { return span->superslab->base + (size_t)span->first * UNIT_SIZE; }
+static char *start_of(const struct span *span) {
+  return span->superslab->base + (size_t)span->first * UNIT_SIZE;
+}
 static struct span take(unsigned units) {
   struct span span;
   require(superslab_alloc_span(units, &span));
@@ -244,8 +247,9 @@ END_TEST
 
 UNIT_MAIN("superslab_keep", no_empty_superslab_is_kept_in_the_region,
           as_many_empty_superslabs_are_kept_as_the_option_says, outside_the_region_the_others_are_unmapped,
-          without_batches_and_a_region_empty_superslabs_are_not_kept_either, trim_purges_everything_in_the_region,
-          trim_unmaps_outside_the_region, trim_leaves_what_it_is_told_to_keep, trim_takes_short_runs_too,
+          without_batches_and_a_region_empty_superslabs_are_not_kept_either,
+          trim_purges_everything_in_the_region, trim_unmaps_outside_the_region,
+          trim_leaves_what_it_is_told_to_keep, trim_takes_short_runs_too,
           a_superslab_with_short_runs_does_not_stop_the_others, huge_pages_only_where_the_option_says,
           huge_pages_are_refused_for_a_small_heap, huge_pages_never_means_never,
           huge_pages_are_left_to_the_system, pages_are_filled_early_when_asked, a_forked_child_can_go_on,

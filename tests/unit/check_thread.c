@@ -227,7 +227,8 @@ static long tls_of(const char *path) {
   for (unsigned i = 0; found == 0 && i < header.e_phnum; i++) {
     ElfW(Phdr) segment;
     if (fseek(file, (long)(header.e_phoff + (size_t)i * header.e_phentsize), SEEK_SET) != 0) break;
-    if (fread(&segment, sizeof segment, 1, file) == 1 && segment.p_type == PT_TLS) found = (long)segment.p_memsz;
+    if (fread(&segment, sizeof segment, 1, file) == 1 && segment.p_type == PT_TLS)
+      found = (long)segment.p_memsz;
   }
   fclose(file);
   return found;

@@ -178,7 +178,8 @@ START_TEST(many_threads_work_without_a_key) {
 }
 END_TEST
 
-/* The main thread's heap lives as long as the process: it needs no key, and its start calls no thread function. */
+/* The main thread's heap lives as long as the process: it needs no key, and its start calls no
+   thread function. */
 static unsigned keys_left(void) {
   static pthread_key_t taken[PTHREAD_KEYS_MAX];
   unsigned count = 0;

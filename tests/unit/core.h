@@ -46,7 +46,7 @@
 #define skip_if(condition, reason)                                                            \
   do {                                                                                        \
     if (condition) {                                                                          \
-      printf("SKIP %s: %s\n", __func__, reason);                                              \
+      printf("SKIP %.*s: %s\n", (int)strlen(__func__) - 3, __func__, reason);   /* ..._fn */    \
       return;                                                                                 \
     }                                                                                         \
   } while (0)
@@ -94,7 +94,8 @@ static inline long kernel_mremap(void *start, size_t old_size, size_t new_size, 
 }
 
 static inline void kernel_watch(void) {
-  static const struct os_ops ops = { kernel_mmap, kernel_munmap, kernel_mprotect, kernel_madvise, kernel_mremap };
+  static const struct os_ops ops = { kernel_mmap, kernel_munmap, kernel_mprotect, kernel_madvise,
+                                     kernel_mremap };
   os_ops = &ops;
 }
 /* The call-th call from now fails; 0: none does. */
