@@ -11,67 +11,12 @@ enum {
   CURRENT_COUNTDOWN = 1 << 30,   /* frees between events of a current slab: only so that the count never wraps */
   REQUEUE_SHARE = 8,             /* a full slab is queued once an eighth of it is free */
   KEEP_UNITS = 64, KEEP_SHARE = 4,   /* EMPTY slabs kept: 4 MiB and a quarter of the heap */
+  IDLE_CAPACITY = 64,            /* current slabs of at most so many blocks are looked at: whether they are in use */
   REUSE_SLABS = 4,               /* of them, given up for one slab of another class */
   DRAIN_SLABS = 16,              /* pending slabs taken in by one slow path */
   ADOPT_TRIES = 4,
   TICK_PERIOD = 32               /* slow paths between two looks at the clock */
 };
-
-/* Young heaps serve all sizes up to these from one slab each (sizes 64, 256, 1024 and 4096). */
-static const uint8_t shared_class[] = { 3, 15, 31, CLASS_MID_FIRST + 15 };
-enum { SHARED_COUNT = sizeof shared_class };
-
-/* Which group of sizes a class belongs to, SHARED_COUNT: none. */
-static unsigned shared_group(unsigned class) {
-  unsigned group = 0;
-  while (group < SHARED_COUNT && class > shared_class[group]) group++;
-  return group;
-}
-
-static unsigned serving_class(const struct heap *heap, unsigned class) {
-  unsigned group = shared_group(class);
-  if (group == SHARED_COUNT || (heap->shared_spent >> group & 1) != 0) return class;
-  return shared_class[group];
-}
-
-/* --- the thread's table --- */
-
-void heap_table_clear(struct thread_table *table) {
-  for (unsigned i = 0; i < TINY_GRANULES; i++) table->granule[i] = &slab_none;
-  for (unsigned i = 0; i < sizeof table->cached / sizeof table->cached[0]; i++) table->cached[i] = &slab_none;
-}
-
-/* First granule whose sizes belong to the class. */
-static unsigned first_granule(unsigned class) { return class == 0 ? 0 : size_classes[class - 1].block_size / GRANULE + 1; }
-
-static void point_table(struct heap *heap, unsigned class, struct slab *slab) {
-  struct thread_table *table = heap->table;
-  if (table == NULL || class >= CLASS_RUN_FIRST) return;
-  if (class >= CLASS_MID_FIRST) {
-    table->cached[class - CLASS_MID_FIRST] = slab;
-    return;
-  }
-  unsigned last = size_classes[class].block_size / GRANULE;
-  for (unsigned i = first_granule(class); i <= last; i++) table->granule[i] = slab;
-}
-
-/* Takes a slab out of every entry: a shared one may be in those of all smaller classes of its group. */
-static void unpoint_table(struct heap *heap, const struct slab *slab) {
-  struct thread_table *table = heap->table;
-  unsigned class = slab->class_index;
-  if (table == NULL || class >= CLASS_RUN_FIRST) return;
-  unsigned group = shared_group(class);
-  unsigned from = !slab->shared ? class : group == 0 ? 0 : shared_class[group - 1] + 1u;
-  for (; from <= class; from++) {
-    if (from >= CLASS_MID_FIRST) {
-      struct slab **entry = &table->cached[from - CLASS_MID_FIRST];
-      if (*entry == slab) *entry = &slab_none;
-      continue;
-    }
-    for (unsigned i = first_granule(from); i <= size_classes[from].block_size / GRANULE; i++)
-      if (table->granule[i] == slab) table->granule[i] = &slab_none;
-  }
-}
 
 /* --- lists --- */
 
@@ -116,8 +61,7 @@ static void make_current(struct heap *heap, struct slab *slab) {
   if (is_queued(slab)) dequeue(heap, slab);
   heap->frees[slab->class_index] += slab_settle(slab);
   heap->supplied[slab->class_index] += slab->carved - slab->used;
-  unsigned group = shared_group(slab->class_index);
-  slab->shared = group < SHARED_COUNT && shared_class[group] == slab->class_index && (heap->shared_spent >> group & 1) == 0;
+  slab->shared = heap_is_shared(heap, slab->class_index);
   slab->state = SLAB_CURRENT;
   slab_arm(slab, CURRENT_COUNTDOWN);
   heap->current[slab->class_index] = slab;
@@ -139,11 +83,11 @@ static uint32_t min_count(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
 /* Out of every table entry first, so that no pop goes uncounted; then used is assigned. */
 static void leave_current(struct heap *heap, struct slab *slab, uint32_t free_count) {
-  unpoint_table(heap, slab);
+  heap_table_unpoint(heap, slab);
   count_current_frees(heap, slab);
   heap->supplied[slab->class_index] -= free_count;
   heap->current[slab->class_index] = NULL;
-  if (slab->shared) heap->shared_spent |= (uint8_t)(1u << shared_group(slab->class_index));
+  if (slab->shared) heap->shared_spent |= (uint8_t)(1u << heap_shared_group(slab->class_index));
   slab->shared = 0;
   slab->used = slab->carved - free_count;
   slab->state = SLAB_FULL;
@@ -305,7 +249,7 @@ static struct block *alloc_locked(struct heap *heap, unsigned class, bool *zeroe
                                   struct leftovers *left) {
   unsigned adoptions = 0;
   for (;;) {
-    unsigned serving = *wanted = serving_class(heap, class);
+    unsigned serving = *wanted = heap_serving_class(heap, class);
     struct slab *slab = heap->current[serving];
     if (slab == NULL) {
       slab = next_slab(heap, serving, &adoptions, left);
@@ -314,7 +258,7 @@ static struct block *alloc_locked(struct heap *heap, unsigned class, bool *zeroe
     }
     struct block *block = take_block(heap, slab, zeroed);
     if (block != NULL) {
-      point_table(heap, class, slab);
+      heap_table_point(heap, class, slab);
       return block;
     }
     leave_current(heap, slab, 0);
@@ -342,6 +286,24 @@ void heap_release_empty(struct heap *heap, uint64_t now_ms, bool all) {
       bool old = (uint32_t)now_ms - slab->kept_ms >= (uint32_t)option.purge_delay_ms;
       if (all || old) give_up_empty(heap, slab, &left);
     }
+  lock_release(&heap->lock);
+  finish(&left);
+}
+
+void heap_retire_idle(struct heap *heap, bool all) {
+  struct leftovers left = { NULL, NULL };
+  lock_acquire(&heap->lock);
+  for (unsigned class = 0; class < CLASS_COUNT; class++) {
+    struct slab *slab = heap->current[class];
+    if (slab == NULL || (!all && slab->capacity > IDLE_CAPACITY)) continue;
+    bool untouched = slab->kept_ms == slab->countdown;
+    slab->kept_ms = slab->countdown;
+    uint32_t free_count = all || untouched ? slab_count_free(slab) : 0;
+    if (free_count == 0 || free_count != slab->carved) continue;
+    leave_current(heap, slab, free_count);
+    struct slab *gone = after_frees(heap, slab);
+    if (gone != NULL) leave_to_destroy(&left, gone);
+  }
   lock_release(&heap->lock);
   finish(&left);
 }
@@ -410,7 +372,11 @@ void heap_tick(struct heap *heap) {
   remote_flush(heap);
   heap_drain_pending(heap, DRAIN_SLABS);
   uint64_t now_ms = os_now_ms();
-  if (heap->kept_units > 0 && option.purge_delay_ms >= 0) heap_release_empty(heap, now_ms, false);
+  if (option.purge_delay_ms >= 0 && now_ms - heap->looked_ms > (uint64_t)option.purge_delay_ms) {
+    heap->looked_ms = now_ms;
+    heap_retire_idle(heap, false);
+    if (heap->kept_units > 0) heap_release_empty(heap, now_ms, false);
+  }
   superslab_tick(now_ms);
   huge_tick(now_ms);
 }

@@ -40,6 +40,7 @@ struct heap {
   uint32_t bytes_units;                      /* units in its slabs */
   uint32_t kept_units;                       /* of those, in EMPTY slabs */
   uint32_t ticks;                            /* slow paths since the clock was read */
+  uint64_t looked_ms;                        /* when idle slabs were looked for */
   uint32_t batch_evictions, batch_total, batch_direct;   /* remote.c */
   uint64_t remote_frees, remote_pushes;      /* blocks freed for others, and compare-and-swaps that took */
   uint64_t refills;
@@ -74,6 +75,9 @@ void heap_free_event(struct slab *slab) HAK_NOINLINE;
 void heap_drain_pending(struct heap *heap, unsigned limit);
 /* Gives EMPTY slabs back: those older than the delay, or all. */
 void heap_release_empty(struct heap *heap, uint64_t now_ms, bool all);
+/* Current slabs without a block in use leave: those of few blocks to which nothing has come back since the last look, or
+   all of them. They are EMPTY then, or gone. */
+void heap_retire_idle(struct heap *heap, bool all);
 /* Clock-driven work, a bounded amount, now and then. */
 void heap_tick(struct heap *heap);
 
@@ -82,6 +86,15 @@ struct heap *heap_open(uintptr_t id);
 /* Settles, gives back or abandons every slab; the heap can be opened again. */
 void heap_close(struct heap *heap);
 void heap_table_clear(struct thread_table *table);
+
+/* heap_table.c. The class whose current slab serves a class: in a young heap a larger one, shared by all of its group. */
+unsigned heap_serving_class(const struct heap *heap, unsigned class_index);
+unsigned heap_shared_group(unsigned class_index);
+bool heap_is_shared(const struct heap *heap, unsigned class_index);
+/* The entries of the sizes of a class point at a slab; none points at it any more. */
+void heap_table_point(struct heap *heap, unsigned class_index, struct slab *slab);
+void heap_table_unpoint(struct heap *heap, const struct slab *slab);
+
 /* First of all heaps, by next_heap. */
 struct heap *heap_first(void);
 /* The heap in use with that id, NULL if none: walks. */

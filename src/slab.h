@@ -58,7 +58,7 @@ struct slab {
   uint8_t first, units;                   /* in the SuperSlab */
   uint8_t zeroed;                         /* blocks past carved read as zero */
   uint8_t shared;                         /* current for several sizes */
-  uint32_t kept_ms;                       /* EMPTY: since when, low bits of the clock */
+  uint32_t kept_ms;                       /* EMPTY: since when, low bits of the clock; CURRENT: countdown when last looked at */
 
   /* Line 2: read and written by other threads. */
   HAK_LINE_ALIGNED uint64_t remote;       /* the remote word, see remote.h */

@@ -82,6 +82,7 @@ void thread_give_back(void) {
   if (heap == NULL) return;
   remote_flush(heap);
   heap_drain_pending(heap, UINT32_MAX);
+  heap_retire_idle(heap, true);
   heap_release_empty(heap, os_now_ms(), true);
 }
 
