@@ -2,6 +2,7 @@
 
 import glob
 import os
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -62,7 +63,9 @@ class Allocator:
 
 
 def run_script(name, main):
-    """Ends the process with what main() returns; an Error is a line on stderr and status 2."""
+    """Ends the process with what main() returns; an Error is a line on stderr and status 2. What main() has
+    started and stored is cleaned up when it is interrupted or terminated too."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         sys.exit(main())
     except Error as error:

@@ -135,7 +135,7 @@ def words_text(numbers):
 
 def c_text(numbers):
     parts = ["struct node { struct node *next; int value; const char *name; };\n"]
-    for i in range(900):
+    for i in range(300):
         a, b, c = (numbers.randint(1, 1000) for _ in range(3))
         parts.append(f"""
 int work_{i}(struct node *list, int bound)
