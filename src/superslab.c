@@ -9,8 +9,9 @@
 
 enum {
   BIN_COUNT = SUPERSLAB_UNITS + 1,
-  /* Bytes of dirty free units that are always allowed, and the share of the heap that is. */
-  DIRTY_SHARE = 4,
+  /* More dirty free units than batch_flush bytes and this share of the heap do not wait for the whole delay; but those
+     of the last few milliseconds stay, for programs that free all and start again (the clock's step is up to 4 ms). */
+  DIRTY_SHARE = 4, HASTY_MS = 5,
   /* Huge pages are asked for once this much is in spans, seven eighths of what is committed. */
   HUGE_FROM = 32 << 20,
   COMMIT_STEP_MAX_UNITS = SUPERSLAB_UNITS,
@@ -304,7 +305,7 @@ void superslab_tick(uint64_t now_ms) {
   if (option.purge_delay_ms < 0 || dirty == 0) return;
   uint64_t delay = (uint64_t)option.purge_delay_ms;
   if (now_ms >= delay && purge_oldest(now_ms - delay, now_ms, (size_t)option.batch_min_size) != 0) return;
-  if (dirty > dirty_bound()) purge_oldest(UINT64_MAX, now_ms, (size_t)option.batch_min_size);
+  if (dirty > dirty_bound() && now_ms >= HASTY_MS) purge_oldest(now_ms - HASTY_MS, now_ms, (size_t)option.batch_min_size);
 }
 
 /* One SuperSlab too many is wholly free: unmaps it, or purges it now, where it is. */
