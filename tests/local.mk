@@ -148,5 +148,6 @@ include tests/property/local.mk
 include tests/preload/local.mk
 include tests/fault/local.mk
 include tests/hazards/local.mk
+include tests/preload/local.mk
 include tests/bench/local.mk
 include tests/misuse/local.mk

@@ -11,15 +11,15 @@ extern const char *const fault_names[FAULT_CALLS];
 
 /* Puts itself before the kernel; nothing fails yet. Before the library starts. */
 void faults_install(void);
-/* From the first-th call on (1 is the first after faults_install), `count` calls of the kinds in the mask fail. */
+/* Of the calls of the kinds in the mask that are made from now on, `count` fail, beginning with the first-th (from 1). */
 void faults_at(unsigned long first, unsigned long count, unsigned kinds);
 /* From now on, calls of the kinds fail with this chance, in parts of 1000. */
 void faults_at_random(unsigned chance, unsigned kinds, unsigned seed);
 /* From now on nothing fails. */
 void faults_stop(void);
 
-/* Since faults_install. */
-unsigned long faults_calls_made(void);
+/* Calls of the kinds in the mask since faults_at; calls that were made to fail since faults_install. */
+unsigned long faults_calls_seen(void);
 unsigned long faults_injected(void);
 /* The kind of the last one that was made to fail. */
 enum fault_call faults_last_kind(void);
