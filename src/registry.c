@@ -19,7 +19,9 @@ enum {
   COMMIT_SUPERSLABS = 8         /* step of the metadata, at most */
 };
 
-char *region_base;
+/* Before the region is there: an address from which no pointer of a process is less than REGION_UNITS_MAX units away. A free
+   that races with the start, and sees the new limit with the old base, thus takes the slow path. */
+char *region_base = (char *)(sizeof(void *) == 8 ? (uintptr_t)1 << (sizeof(void *) * 8 - 1) : (uintptr_t)0xf0000000);
 uintptr_t region_limit;
 uintptr_t region_key;
 uintptr_t region_units;
@@ -52,7 +54,7 @@ static bool try_reserve(uintptr_t units, size_t limit) {
   if (total > limit) return false;
   char *start = os_reserve(total);
   if (start == NULL) return false;
-  region_base = (char *)align_up((uintptr_t)start + below, SUPERSLAB_SIZE);
+  __atomic_store_n(&region_base, (char *)align_up((uintptr_t)start + below, SUPERSLAB_SIZE), __ATOMIC_RELEASE);
   metadata_base = region_base - below;
   region_units = units;
   os_dont_dump(start, (size_t)(region_base - start));
@@ -254,9 +256,10 @@ static struct registry_entry lookup_radix(const void *p) {
 
 struct registry_entry registry_lookup(const void *p) {
   struct registry_entry entry = { REGISTRY_UNIT, OWNER_NONE, NULL, NULL };
-  uintptr_t unit = ((uintptr_t)p - (uintptr_t)region_base) >> UNIT_SHIFT;
+  char *base = __atomic_load_n(&region_base, __ATOMIC_ACQUIRE);
+  uintptr_t unit = ((uintptr_t)p - (uintptr_t)base) >> UNIT_SHIFT;
   if (unit < __atomic_load_n(&region_limit, __ATOMIC_ACQUIRE)) {
-    uintptr_t *words = (uintptr_t *)(void *)region_base;
+    uintptr_t *words = (uintptr_t *)(void *)base;
     entry = entry_of_unit(words - REGION_OWNER_WORDS + unit, (struct slab **)(void *)(words - REGION_SLAB_WORDS + unit));
   } else if (unit >= region_units) {
     entry = lookup_radix(p);
