@@ -13,7 +13,7 @@ LDADD = src/libhakcore.la $(CHECK_LIBS)
 
 AM_TESTS_ENVIRONMENT = \
   for name in `env | sed -n 's/^\(HAKMEM_[A-Za-z0-9_]*\)=.*/\1/p'`; do unset $$name; done; \
-  HAK_TEST_LIBRARY='$(abs_builddir)/src/.libs/libhakmem.so.0'; export HAK_TEST_LIBRARY; \
+  HAK_TEST_LIBRARY='$(test_library)'; export HAK_TEST_LIBRARY; \
   HAK_TEST_ARCHIVE='$(test_archive)'; export HAK_TEST_ARCHIVE; \
   HAK_TEST_PRELOAD='$(test_preload)'; export HAK_TEST_PRELOAD; \
   HAK_TEST_SRCDIR='$(abs_srcdir)'; export HAK_TEST_SRCDIR; \
@@ -21,6 +21,8 @@ AM_TESTS_ENVIRONMENT = \
   HAK_TEST_CC='$(CC) $(CFLAGS) $(SANITIZER_FLAGS)'; export HAK_TEST_CC; \
   HAK_TEST_SANITIZER='$(SANITIZER)'; export HAK_TEST_SANITIZER; \
   NM='$(NM)'; export NM;
+# These three can be set on the command line, to test what is installed.
+test_library = $(abs_builddir)/src/.libs/libhakmem.so.0
 if ENABLE_STATIC
 test_archive = $(abs_builddir)/src/libhakmem.a
 endif
