@@ -153,3 +153,4 @@ include tests/hazards/local.mk
 include tests/preload/local.mk
 include tests/bench/local.mk
 include tests/misuse/local.mk
+include tests/model/local.mk

@@ -219,6 +219,44 @@ START_TEST(an_empty_slab_with_a_reference_stays) {
 }
 END_TEST
 
+/* ---- current slabs that nobody uses ---- */
+
+START_TEST(unused_current_slabs_leave_when_asked) {
+  static const unsigned classes[] = { 3, 20, 31, CLASS_MID_FIRST + 3, CLASS_L25_FIRST + 1, CLASS_COUNT - 1 };
+  for (unsigned i = 0; i < sizeof classes / sizeof classes[0]; i++) give(take(classes[i]));
+  struct block *used = take(21);
+  heap_retire_idle(heap, true);
+  heap_release_empty(heap, os_now_ms(), true);
+  ck_assert_uint_eq(counter_get(COUNT_SPAN_BYTES), UNIT_SIZE);
+  ck_assert_ptr_eq(heap->current[21], slab_of(used));
+  for (unsigned i = 0; i < sizeof classes / sizeof classes[0]; i++)
+    ck_assert_ptr_null(heap->current[classes[i]]);
+  give(used);
+}
+END_TEST
+
+/* Without being asked: large ones, once they have been idle from one look to the next. */
+START_TEST(large_current_slabs_leave_after_a_while) {
+  unsigned class = CLASS_L25_FIRST + 1;
+  struct block *p = take(class);
+  heap_retire_idle(heap, false);
+  heap_retire_idle(heap, false);
+  ck_assert_ptr_eq(heap->current[class], slab_of(p));   /* in use */
+  for (int i = 0; i < 3; i++) {
+    give(p);
+    heap_retire_idle(heap, false);
+    ck_assert_ptr_eq(heap->current[class], slab_of(p));   /* used since the last look */
+    ck_assert_ptr_eq(take(class), p);
+  }
+  give(p);
+  heap_retire_idle(heap, false);
+  heap_retire_idle(heap, false);
+  ck_assert_ptr_null(heap->current[class]);
+  ck_assert_int_eq(slab_of(p)->state, SLAB_EMPTY);
+  ck_assert_ptr_eq(take(class), p);
+}
+END_TEST
+
 /* ---- countdowns close to their end ---- */
 
 /* A current slab's countdown may end at any free: that is no reason to let go of it, whatever is in use. */
@@ -349,7 +387,8 @@ UNIT_MAIN_WITH("heap_states", start, NULL, the_first_block_makes_a_current_slab,
                the_last_block_makes_a_slab_empty_and_it_is_kept, partial_slabs_come_before_empty_ones,
                too_many_empty_slabs_go_back, without_a_delay_no_empty_slab_is_kept,
                old_empty_slabs_go_back_and_young_ones_stay, all_empty_slabs_go_back_when_asked,
-               empty_slabs_go_back_before_the_heap_grows, an_empty_slab_with_a_reference_stays,
+               empty_slabs_go_back_before_the_heap_grows, unused_current_slabs_leave_when_asked,
+               large_current_slabs_leave_after_a_while, an_empty_slab_with_a_reference_stays,
                a_current_slab_outlives_its_countdown, a_current_slab_outlives_any_number_of_countdowns,
                used_is_assigned_when_a_slab_leaves, events_at_any_moment_settle_exactly,
                every_class_goes_all_the_way_round, the_sums_of_all_slabs_hold)
