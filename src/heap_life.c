@@ -150,7 +150,8 @@ static void clear_pending_flags(struct superslab *superslab) {
 
 /* References in the hands of threads that are gone are lost: all flags are cleared, and set again where a list waits. */
 void heap_fork_child(struct heap *mine) {
-  if (all_heaps == NULL || all_heaps->next_heap == NULL) return;   /* there was never a second thread */
+  /* There was never a second thread here, neither with a heap nor one that only freed. */
+  if (all_heaps == mine && (mine == NULL || mine->next_heap == NULL) && counter_get(COUNT_REMOTE_BATCHES) == 0) return;
   registry_each_superslab(clear_pending_flags);
   for (struct heap *heap = all_heaps; heap != NULL; heap = heap->next_heap) {
     heap->pending_private = NULL;
