@@ -6,6 +6,7 @@
 #include "huge.h"
 #include "mapping_cache.h"
 #include "metadata.h"
+#include "os.h"
 #include "superslab.h"
 #include "thread.h"
 #include "trace.h"
@@ -19,6 +20,7 @@ static const struct {
   { superslab_fork_prepare, superslab_fork_release }, { huge_fork_prepare, huge_fork_release },
   { mapping_cache_fork_prepare, mapping_cache_fork_release },
   { registry_fork_prepare, registry_fork_release },   { metadata_fork_prepare, metadata_fork_release },
+  { os_fork_prepare, os_fork_release },
 };
 enum { MODULE_COUNT = sizeof modules / sizeof modules[0] };
 

@@ -22,7 +22,7 @@ struct heap *heap_find(uintptr_t id) {
   return found;
 }
 
-static struct heap *new_heap(void) {
+static struct heap *new_heap(uintptr_t owner) {
   struct heap *heap = &first_heap;
   lock_acquire(&heaps_lock);
   bool is_first = all_heaps == NULL;
@@ -33,6 +33,7 @@ static struct heap *new_heap(void) {
     heap->lock = (struct lock)LOCK_INIT(RANK_HEAP);
     lock_acquire(&heaps_lock);
   }
+  heap->owner = owner;
   heap->in_use = true;
   heap->next_heap = all_heaps;
   __atomic_store_n(&all_heaps, heap, __ATOMIC_RELEASE);
@@ -42,16 +43,17 @@ static struct heap *new_heap(void) {
 }
 
 struct heap *heap_open(uintptr_t id) {
+  uintptr_t owner = id | (option.free_route_trace ? OWNER_SLOW : 0);
   lock_acquire(&heaps_lock);
   struct heap *heap = free_heaps;
   if (heap != NULL) {
     free_heaps = heap->next_free;
+    heap->owner = owner;
     heap->in_use = true;
   }
   lock_release(&heaps_lock);
-  if (heap == NULL) heap = new_heap();
+  if (heap == NULL) heap = new_heap(owner);
   if (heap == NULL) return NULL;
-  heap->owner = id | (option.free_route_trace ? OWNER_SLOW : 0);
   heap->table = NULL;
   heap->shared_spent = 0;
   __atomic_store_n(&heap->pending, NULL, __ATOMIC_RELEASE);

@@ -18,6 +18,7 @@ enum lock_rank {
   RANK_MAPPING_CACHE,
   RANK_REGISTRY,
   RANK_METADATA,
+  RANK_OS,
   RANK_COUNT
 };
 

@@ -116,7 +116,7 @@ static void *map(void *hint, size_t size, int prot, int flags) {
     return NULL;
   (void)__atomic_load_n(&unmap_count, __ATOMIC_ACQUIRE);
   if ((uintptr_t)result > highest_end() - size) {
-    os_ops->munmap((void *)result, size);
+    os_ops->munmap((void *)result, size);   /* past what the registry covers */
     return NULL;
   }
   return (void *)result;
@@ -126,8 +126,61 @@ void *os_reserve(size_t size) { return map(NULL, size, PROT_NONE, MAP_NORESERVE)
 
 void *os_map(void *hint, size_t size) { return map(hint, size, PROT_READ | PROT_WRITE, 0); }
 
-/* Maps more than is asked for and gives the ends back. When the kernel refuses to cut an end off (too many
-   mappings), it stays: address space without pages, which is better than no memory. */
+/* Ranges that nobody uses and the kernel refused to unmap (too many mappings, a filter): address space without pages.
+   Tried again later; the few beyond the table's end are lost. */
+enum { REFUSED_MAX = 64 };
+static struct lock refused_lock = LOCK_INIT(RANK_OS);
+static struct { void *start; size_t size; } refused[REFUSED_MAX];   /* lock */
+static unsigned refused_count;                                      /* lock; also read without it */
+
+static void discard(void *start, size_t size) {
+  if (!failed(os_ops->munmap(start, size)))
+    return;
+  lock_acquire(&refused_lock);
+  unsigned at = refused_count;
+  if (at < REFUSED_MAX) {
+    refused[at].start = start;
+    refused[at].size = size;
+    __atomic_store_n(&refused_count, at + 1, __ATOMIC_RELAXED);
+  }
+  lock_release(&refused_lock);
+}
+
+static HAK_COLD void discard_again(void) {
+  for (unsigned tries = 0; tries < REFUSED_MAX; tries++) {
+    lock_acquire(&refused_lock);
+    unsigned left = refused_count;
+    void *start = NULL;
+    size_t size = 0;
+    if (left != 0) {
+      start = refused[left - 1].start;
+      size = refused[left - 1].size;
+      __atomic_store_n(&refused_count, left - 1, __ATOMIC_RELAXED);
+    }
+    lock_release(&refused_lock);
+    if (start == NULL)
+      return;
+    if (failed(os_ops->munmap(start, size))) {
+      discard(start, size);
+      return;
+    }
+  }
+}
+
+void os_retry_unmap(void) {
+  if (unlikely(__atomic_load_n(&refused_count, __ATOMIC_RELAXED) != 0))
+    discard_again();
+}
+
+void os_fork_prepare(void) { lock_acquire(&refused_lock); }
+void os_fork_release(bool child) {
+  if (child)
+    lock_reset(&refused_lock);
+  else
+    lock_release(&refused_lock);
+}
+
+/* Maps more than is asked for and gives the ends back. */
 static HAK_COLD void *map_and_trim(size_t size, size_t alignment) {
   size_t slack = alignment - os_page_size;
   if (size > PTRDIFF_MAX - slack)
@@ -138,9 +191,9 @@ static HAK_COLD void *map_and_trim(size_t size, size_t alignment) {
   char *aligned = start + (align_up((uintptr_t)start, alignment) - (uintptr_t)start);
   size_t before = (size_t)(aligned - start);
   if (before != 0)
-    os_ops->munmap(start, before);
+    discard(start, before);
   if (slack != before)
-    os_ops->munmap(aligned + size, slack - before);
+    discard(aligned + size, slack - before);
   return aligned;
 }
 
@@ -154,7 +207,7 @@ void *os_map_aligned(size_t size, size_t alignment) {
   if (start == NULL)
     return NULL;
   if (!is_aligned(start, alignment)) {
-    os_ops->munmap(start, size);
+    discard(start, size);
     start = map_and_trim(size, alignment);
   }
   if (start != NULL && alignment <= PLACE_ALIGNMENT_MAX)
@@ -169,6 +222,7 @@ bool os_unmap(void *start, size_t size) {
     return false;
   /* So that holes are filled again, and addresses (and the registry with them) do not wander down forever. */
   __atomic_store_n(&place_below, (uintptr_t)start + size, __ATOMIC_RELAXED);
+  os_retry_unmap();
   return true;
 }
 

@@ -62,6 +62,12 @@ void os_futex_wake(uint32_t *word, int count);
 ssize_t os_write(int fd, const void *data, size_t size);
 int os_getpid(void);
 
+/* Ranges that the kernel refused to unmap while an aligned mapping was made are remembered (lock of rank OS), and tried again
+   after each unmap that works, or here. */
+void os_retry_unmap(void);
+void os_fork_prepare(void);
+void os_fork_release(bool child);
+
 /* What the module asks the kernel through; tests replace it to inject faults.
    Each returns what the system call returns: -errno on failure. */
 struct os_ops {

@@ -355,6 +355,7 @@ static struct superslab *take_empty_outside(void) {
 
 size_t superslab_trim(size_t keep) {
   size_t bytes = 0;
+  os_retry_unmap();
   for (struct superslab *empty; keep == 0 && (empty = take_empty_outside()) != NULL; bytes += SUPERSLAB_SIZE) drop_outside(empty);
   uint64_t before = counter_get(COUNT_DIRTY_BYTES);
   for (uint64_t left = before; left > keep;) {
