@@ -47,9 +47,11 @@ bool abandoned_add(struct slab *slab, uint32_t used) {
   slab->used = used;
   slab_arm(slab, UINT32_MAX);
   __atomic_store_n(&slab->abandoned_used, used, __ATOMIC_RELAXED);   /* released by the flag */
-  __atomic_store_n(&slab->heap, NULL, __ATOMIC_RELEASE);
   link_slab(slab, slab->free != NULL || slab->carved < slab->capacity);
+  /* The flag before the owner: a slab without one, and without the flag, would make a pusher in remote_hand_over try
+     again and again until this thread runs. */
   uint64_t word = __atomic_fetch_or(&slab->remote, REMOTE_ABANDONED, __ATOMIC_ACQ_REL) | REMOTE_ABANDONED;
+  __atomic_store_n(&slab->heap, NULL, __ATOMIC_RELEASE);
   bool whole = take_if_whole(slab, word);
   lock_release(&abandoned_lock);
   return !whole;

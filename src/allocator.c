@@ -136,7 +136,7 @@ void allocator_free(void *p) {
     free_in_slab(p, &entry);
   } else if (entry.kind == REGISTRY_HUGE) {
     if (option.free_route_trace) trace_route(p, TIER_HUGE, "");
-    if (huge_free(entry.huge) == HUGE_NOT_LIVE) bad_pointer_ours(CALL_FREE, p, BAD_DOUBLE_FREE);
+    if (huge_free(entry.huge, p) == HUGE_NOT_LIVE) bad_pointer_ours(CALL_FREE, p, BAD_DOUBLE_FREE);
   } else if (entry.kind == REGISTRY_UNIT) {
     bad_pointer_ours(CALL_FREE, p, BAD_NEVER_ALLOCATED);
   } else if (bad_pointer_unknown(CALL_FREE, p) == VERDICT_LIBC) {

@@ -41,4 +41,4 @@ static void in_child(void) {
 }
 
 /* Ours are registered first, so that prepare runs last and the others first: handlers of the program may allocate. */
-void fork_register(void) { pthread_atfork(prepare, in_parent, in_child); }
+bool fork_register(void) { return pthread_atfork(prepare, in_parent, in_child) == 0; }

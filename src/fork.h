@@ -2,7 +2,10 @@
 #ifndef HAKMEM_FORK_H
 #define HAKMEM_FORK_H
 
-/* Registers the handlers; once, after the start, before a second thread can exist. */
-void fork_register(void);
+#include "compiler.h"
+
+/* Registers the handlers, before a second thread can exist. False: it would have to allocate, and the library has not
+   started yet. */
+bool fork_register(void);
 
 #endif

@@ -12,6 +12,7 @@ enum {
   REQUEUE_SHARE = 8,             /* a full slab is queued once an eighth of it is free */
   KEEP_UNITS = 64, KEEP_SHARE = 4,   /* EMPTY slabs kept: 4 MiB and a quarter of the heap */
   IDLE_CAPACITY = 64,            /* current slabs of at most so many blocks are looked at: whether they are in use */
+  RELEASE_SLABS = 16,            /* EMPTY slabs that grow too old, given up by one slow path */
   REUSE_SLABS = 4,               /* of them, given up for one slab of another class */
   DRAIN_SLABS = 16,              /* pending slabs taken in by one slow path */
   ADOPT_TRIES = 4,
@@ -279,12 +280,13 @@ static bool give_up_empty(struct heap *heap, struct slab *slab, struct leftovers
 
 void heap_release_empty(struct heap *heap, uint64_t now_ms, bool all) {
   struct leftovers left = { NULL, NULL };
+  unsigned limit = all ? UINT32_MAX : RELEASE_SLABS;
   lock_acquire(&heap->lock);
   for (unsigned class = 0; class < CLASS_COUNT && heap->kept_units > 0; class++)
     for (struct slab *slab = heap->queue[class].tail, *before; slab != NULL && slab->state == SLAB_EMPTY; slab = before) {
       before = slab->previous;
       bool old = (uint32_t)now_ms - slab->kept_ms >= (uint32_t)option.purge_delay_ms;
-      if (all || old) give_up_empty(heap, slab, &left);
+      if ((all || old) && limit != 0 && give_up_empty(heap, slab, &left)) limit--;
     }
   lock_release(&heap->lock);
   finish(&left);
@@ -375,8 +377,8 @@ void heap_tick(struct heap *heap) {
   if (option.purge_delay_ms >= 0 && now_ms - heap->looked_ms > (uint64_t)option.purge_delay_ms) {
     heap->looked_ms = now_ms;
     heap_retire_idle(heap, false);
-    if (heap->kept_units > 0) heap_release_empty(heap, now_ms, false);
   }
+  if (heap->kept_units > 0 && option.purge_delay_ms >= 0) heap_release_empty(heap, now_ms, false);
   superslab_tick(now_ms);
   huge_tick(now_ms);
 }

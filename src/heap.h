@@ -73,7 +73,7 @@ bool heap_grow_run(struct heap *heap, struct slab *slab, unsigned class_index);
 void heap_free_event(struct slab *slab) HAK_NOINLINE;
 /* Takes in remote frees, a bounded number of slabs. */
 void heap_drain_pending(struct heap *heap, unsigned limit);
-/* Gives EMPTY slabs back: those older than the delay, or all. */
+/* Gives EMPTY slabs back: some of those older than the delay, or all. */
 void heap_release_empty(struct heap *heap, uint64_t now_ms, bool all);
 /* Current slabs without a block in use leave: those of few blocks to which nothing has come back since the last look, or
    all of them. They are EMPTY then, or gone. */

@@ -154,6 +154,7 @@ static void clear_pending_flags(struct superslab *superslab) {
 void heap_fork_child(struct heap *mine) {
   /* There was never a second thread here, neither with a heap nor one that only freed. */
   if (all_heaps == mine && (mine == NULL || mine->next_heap == NULL) && counter_get(COUNT_REMOTE_BATCHES) == 0) return;
+  superslab_fork_child();
   registry_each_superslab(clear_pending_flags);
   for (struct heap *heap = all_heaps; heap != NULL; heap = heap->next_heap) {
     heap->pending_private = NULL;

@@ -255,9 +255,14 @@ void *huge_alloc(size_t size, size_t alignment, bool *zeroed) {
   return start;
 }
 
-enum huge_free_result huge_free(struct huge *huge) {
-  if (!claim(huge))
+enum huge_free_result huge_free(struct huge *huge, const void *start) {
+  /* The record may have got another block's since it was looked up: then start was freed meanwhile. */
+  if (__atomic_load_n(&huge->start, __ATOMIC_RELAXED) != start || !claim(huge))
     return HUGE_NOT_LIVE;
+  if (huge->start != start) {
+    set_state(huge, HUGE_LIVE);
+    return HUGE_NOT_LIVE;
+  }
   live_remove(huge);
   counter_add(COUNT_HUGE_FREES, 1);
   counter_sub(COUNT_HUGE_LIVE_BYTES, huge->size);

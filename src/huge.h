@@ -17,8 +17,8 @@ enum huge_free_result { HUGE_FREED, HUGE_NOT_LIVE };
 /* size > 0; alignment a power of two. *zeroed: all of it reads as zero. NULL: no memory
    (after every cache has been given back and one more try). */
 void *huge_alloc(size_t size, size_t alignment, bool *zeroed);
-/* huge came from registry_lookup(p). HUGE_NOT_LIVE: a double free, nothing was changed. */
-enum huge_free_result huge_free(struct huge *huge);
+/* huge came from registry_lookup(start). HUGE_NOT_LIVE: a double free, nothing was changed. */
+enum huge_free_result huge_free(struct huge *huge, const void *start);
 /* realloc to new_size bytes, still huge: in place, or with pages moved by mremap. Returns the
    new start (old one when in place), NULL: not possible, the old block is unchanged. */
 void *huge_resize(struct huge *huge, size_t new_size);

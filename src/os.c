@@ -5,7 +5,7 @@
    and futex are made (mincore and msync where HAKMEM_EXTERNAL_GUARD asks for
    them, write for messages and traces), and each of them may be refused by a filter with
    ENOSYS or EPERM: that is a failure like any other. The clock goes through the vDSO.
-   Start also makes prlimit64, getpid, gettid and, under a limit of address space,
+   Start also makes prlimit64, getpid and, under a limit of address space,
    openat, read and close. */
 #include <config.h>
 
@@ -250,9 +250,10 @@ bool os_move(void *start, size_t old_size, void *target, size_t new_size) {
   if (!failed(result))
     return true;
   /* The kernel takes the target away before it finds that the source is not one mapping
-     (EFAULT: the program has changed a part of it) or may not be locked (EAGAIN). Another
-     thread may have mapped something there since. */
-  if (result != -EFAULT && result != -EAGAIN)
+     (EFAULT: the program has changed a part of it), may not be locked (EAGAIN) or may not grow
+     (ENOMEM, which has other reasons too). Another thread may have mapped something there
+     since; better a range without pages too many than one of another's gone. */
+  if (result != -EFAULT && result != -EAGAIN && result != -ENOMEM)
     os_unmap(target, new_size);
   return false;
 }
@@ -379,10 +380,6 @@ int os_getpid(void) {
   return (int)result_of(syscall(SYS_getpid), saved);
 }
 
-bool os_is_main_thread(void) {
-  int saved = errno;
-  return (int)result_of(syscall(SYS_gettid), saved) == os_getpid();
-}
 
 /* What the futex call that is used here takes, on each machine. */
 struct futex_timeout {

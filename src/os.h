@@ -52,7 +52,6 @@ uintptr_t os_brk_now(void);
 extern uintptr_t os_brk_start;
 /* Address space still allowed by RLIMIT_AS, SIZE_MAX when unlimited. Start only: reads /proc/self/statm. */
 size_t os_address_space_left(void);
-bool os_is_main_thread(void);
 /* Lets other threads run for a moment, without sched_yield, which filters may answer with death. */
 void os_yield(void);
 /* Waits while *word == value; returns at a wake or for no reason. */

@@ -59,8 +59,10 @@ enum process_state process_start(void) {
   if (__atomic_compare_exchange_n(&process_state, &expected, PROCESS_STARTING, false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {
     __atomic_store_n(&starting_thread, thread_id(), __ATOMIC_RELAXED);
     state = start();
+    /* Before any other thread can take a lock. Where there are many handlers already it has to allocate, and cannot yet. */
+    bool registered = fork_register();
     __atomic_store_n(&process_state, (uint32_t)state, __ATOMIC_RELEASE);
-    fork_register();   /* it may allocate: the library is ready */
+    if (!registered) fork_register();
     return state;
   }
   if (__atomic_load_n(&starting_thread, __ATOMIC_RELAXED) == thread_id()) return process_state_now();

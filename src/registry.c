@@ -208,11 +208,15 @@ struct superslab *registry_new_superslab(void) {
   return superslab;
 }
 
-void registry_drop_superslab(struct superslab *superslab) {
+bool registry_drop_superslab(struct superslab *superslab) {
   if (option.super_reg_reqtrace) trace_line("registry: remove superslab %p", (void *)superslab->base);
   radix_set(superslab->base, SUPERSLAB_UNITS, 0);
-  os_unmap(superslab->base, SUPERSLAB_SIZE);
-  outside_metadata_put_back(superslab);
+  if (os_unmap(superslab->base, SUPERSLAB_SIZE)) {
+    outside_metadata_put_back(superslab);
+    return true;
+  }
+  radix_set(superslab->base, SUPERSLAB_UNITS, (uintptr_t)superslab | TAG_SUPERSLAB);   /* the leaf is there */
+  return false;
 }
 
 void registry_each_superslab(void (*visit)(struct superslab *superslab)) {

@@ -50,8 +50,8 @@ struct registry_entry registry_lookup(const void *p);
 /* SuperSlabs: hands out the address of the next one and its metadata, in the
    region or outside; NULL when there is no memory. Not committed in the region. */
 struct superslab *registry_new_superslab(void);
-/* Takes one outside the region away again (all its units are OWNER_NONE). */
-void registry_drop_superslab(struct superslab *superslab);
+/* Takes one outside the region away again (all its units are OWNER_NONE). False: the kernel refuses, it is as it was. */
+bool registry_drop_superslab(struct superslab *superslab);
 /* Calls visit for every SuperSlab there ever was. In the child of fork only. */
 void registry_each_superslab(void (*visit)(struct superslab *superslab));
 

@@ -236,6 +236,7 @@ static uint32_t collect(struct superslab *superslab, size_t least, struct purge_
     taken |= mask;
   }
   set_masks(superslab, superslab->free_mask & ~taken, superslab->dirty_mask & ~taken, 0);
+  superslab->busy_mask |= taken;
   return taken;
 }
 
@@ -246,6 +247,7 @@ static void put_back(struct superslab *superslab, uint32_t mask, const struct pu
     uint32_t bit = run_mask(unit, 1);
     if ((mask & bit) != 0 && !purge_batch_done(batch, superslab->base + (size_t)unit * UNIT_SIZE, UNIT_SIZE)) dirty |= bit;
   }
+  superslab->busy_mask &= ~mask;
   set_masks(superslab, superslab->free_mask | mask, superslab->dirty_mask | dirty, now_ms);
 }
 
@@ -284,16 +286,26 @@ static void purge_span(struct superslab *superslab, uint32_t mask, uint64_t now_
   purge_batch_init(&batch);
   unsigned first = (unsigned)__builtin_ctz(mask);
   purge_batch_add(&batch, superslab->base + (size_t)first * UNIT_SIZE, (size_t)bit_count(mask) * UNIT_SIZE);
+  lock_acquire(&superslab_lock);
+  superslab->busy_mask |= mask;
+  lock_release(&superslab_lock);
   purge_batch_issue(&batch);
   lock_acquire(&superslab_lock);
   put_back(superslab, mask, &batch, now_ms);
   lock_release(&superslab_lock);
 }
 
+/* It is on no list. When the kernel refuses to unmap it, it is purged, and free again. */
 static void drop_outside(struct superslab *superslab) {
-  counter_sub(COUNT_SUPERSLABS, 1);
-  counter_sub(COUNT_COMMITTED_BYTES, SUPERSLAB_SIZE);
-  registry_drop_superslab(superslab);
+  if (registry_drop_superslab(superslab)) {
+    counter_sub(COUNT_SUPERSLABS, 1);
+    counter_sub(COUNT_COMMITTED_BYTES, SUPERSLAB_SIZE);
+    return;
+  }
+  uint32_t dirty = os_purge(superslab->base, SUPERSLAB_SIZE) ? 0 : ALL_UNITS;
+  lock_acquire(&superslab_lock);
+  set_masks(superslab, ALL_UNITS, dirty, os_now_ms());
+  lock_release(&superslab_lock);
 }
 
 static size_t dirty_bound(void) {
@@ -367,6 +379,16 @@ size_t superslab_trim(size_t keep) {
   }
   return bytes;
 }
+
+/* Units that another thread was about to purge: it is not here, they are free, and as dirty as before. */
+static void free_busy_units(struct superslab *superslab) {
+  uint32_t busy = superslab->busy_mask;
+  if (busy == 0) return;
+  superslab->busy_mask = 0;
+  set_masks(superslab, superslab->free_mask | busy, superslab->dirty_mask | busy, os_now_ms());
+}
+
+void superslab_fork_child(void) { registry_each_superslab(free_busy_units); }
 
 void superslab_fork_prepare(void) { lock_acquire(&superslab_lock); }
 void superslab_fork_release(bool child) {

@@ -16,6 +16,7 @@ struct superslab {
   uintptr_t *owner_words;           /* constant; the words: owner of the span or OWNER_NONE (release stores) */
   struct slab **slab_words;         /* constant; written before the owner word */
   uint32_t free_mask, dirty_mask, committed_mask;
+  uint32_t busy_mask;               /* units being purged */
   uint8_t free_bin, dirty_bin;      /* lists it is on: longest run of such units, 0: none */
   bool outside;                     /* not in the region: may be unmapped */
   bool huge_pages;                  /* asked for: committed as a whole */
@@ -42,6 +43,8 @@ void superslab_tick(uint64_t now_ms);
 /* Purges all dirty free units but keep bytes, unmaps empty SuperSlabs outside the region; returns bytes. */
 size_t superslab_trim(size_t keep);
 
+/* In the child, after the locks have been released. */
+void superslab_fork_child(void);
 void superslab_fork_prepare(void);
 void superslab_fork_release(bool child);
 

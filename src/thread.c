@@ -65,14 +65,11 @@ static void make_end_key(void) { end_key_made = pthread_key_create(&end_key, thr
 struct heap *thread_heap_or_open(void) {
   struct heap *heap = thread_heap();
   if (heap != NULL || thread_is_late()) return heap;
-  bool first = heap_first() == NULL;
-  if (!first && pthread_once(&end_once, make_end_key) == 0 && !end_key_made) heap = heap_find(thread_id());
+  pthread_once(&end_once, make_end_key);
+  if (!end_key_made) heap = heap_find(thread_id());
   if (heap == NULL) heap = heap_open(thread_id());
   if (heap == NULL) return NULL;
   install(heap);
-  /* The main thread's heap lives as long as the process, and no thread function is called while it starts. */
-  if (first && os_is_main_thread()) return heap;
-  pthread_once(&end_once, make_end_key);
   if (end_key_made) pthread_setspecific(end_key, heap);   /* may allocate: the heap is there */
   return heap;
 }

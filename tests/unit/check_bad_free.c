@@ -176,7 +176,7 @@ START_TEST(huge_blocks_are_told_apart) {
   block = huge_alloc(2 * MIB, 16, &zeroed);
   ck_assert_ptr_nonnull(block);
   expect_unknown(unknown_inside, "(not the start of a block)");
-  ck_assert_int_eq(huge_free(registry_lookup(block).huge), HUGE_FREED);
+  ck_assert_int_eq(huge_free(registry_lookup(block).huge, block), HUGE_FREED);
   expect_unknown(unknown_inside, "(not the start of a block)");   /* kept */
   huge_trim();
   expect_unknown(unknown_start, "(double free)");                 /* unmapped */

@@ -89,7 +89,7 @@ static void release(void *p) {
   struct huge *huge = record_of(p);
   ck_assert_ptr_nonnull(huge);
   ck_assert_ptr_eq(huge->start, p);
-  ck_assert_int_eq(huge_free(huge), HUGE_FREED);
+  ck_assert_int_eq(huge_free(huge, huge->start), HUGE_FREED);
 }
 
 static void fill(char *p, size_t size) {
@@ -152,11 +152,11 @@ START_TEST(second_free_is_recognised) {
   struct huge *huge = record_of(p);
   release(p);
   ck_assert_ptr_eq(record_of(p), huge);                /* kept: still known */
-  ck_assert_int_eq(huge_free(huge), HUGE_NOT_LIVE);
+  ck_assert_int_eq(huge_free(huge, huge->start), HUGE_NOT_LIVE);
   ck_assert_uint_eq(counter_get(COUNT_HUGE_FREES), 1);
   ck_assert_uint_eq(mapping_cache_bytes(), 3 * MIB);
   huge_trim();
-  ck_assert_int_eq(huge_free(huge), HUGE_NOT_LIVE);
+  ck_assert_int_eq(huge_free(huge, huge->start), HUGE_NOT_LIVE);
   ck_assert_ptr_null(record_of(p));
   ck_assert(huge_was_freed(p));
   ck_assert(!huge_was_freed(p + 65536));
@@ -483,7 +483,7 @@ static int live_with_failure(unsigned number) {
   if (huge == NULL || huge->start != p || huge->state != HUGE_LIVE) return 4;
   char *other = huge_alloc(MIB + 4096, 4 * MIB, &zeroed);
   if (other == NULL) return 5;
-  if (huge_free(huge) != HUGE_FREED || huge_free(record_of(other)) != HUGE_FREED) return 6;
+  if (huge_free(huge, huge->start) != HUGE_FREED || huge_free(record_of(other), other) != HUGE_FREED) return 6;
   unsigned reached = calls;
   huge_trim();
   huge_trim();
@@ -516,7 +516,7 @@ static void *free_contested(void *unused) {
   __atomic_fetch_sub(&gate, 1, __ATOMIC_ACQ_REL);
   while (__atomic_load_n(&gate, __ATOMIC_ACQUIRE) != 0)
     ;
-  if (huge_free(contested) == HUGE_FREED) __atomic_fetch_add(&winners, 1, __ATOMIC_RELAXED);
+  if (huge_free(contested, contested->start) == HUGE_FREED) __atomic_fetch_add(&winners, 1, __ATOMIC_RELAXED);
   return unused;
 }
 

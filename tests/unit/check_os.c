@@ -406,7 +406,6 @@ START_TEST(address_space_left_follows_the_limit) {
 END_TEST
 
 START_TEST(threads_and_futexes) {
-  ck_assert(os_is_main_thread());
   ck_assert_int_eq(os_getpid(), getpid());
   uint32_t word = 5;
   errno = 4711;
