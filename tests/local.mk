@@ -147,7 +147,6 @@ TESTS += tests/check-man
 
 # ---- the large tests, each folder's in its own part
 include tests/property/local.mk
-include tests/preload/local.mk
 include tests/fault/local.mk
 include tests/hazards/local.mk
 include tests/preload/local.mk
