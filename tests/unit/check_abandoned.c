@@ -138,6 +138,21 @@ START_TEST(a_reference_to_an_abandoned_slab_ends) {
 }
 END_TEST
 
+/* A pusher has read the slab's heap, and comes to its stack after the heap was closed. */
+START_TEST(a_closed_heap_takes_no_reference) {
+  struct slab *slab = fill(7, 10);
+  heap_close(heap);
+  slab->remote |= REMOTE_PENDING;
+  slab->heap = heap;
+  remote_hand_over(slab);
+  ck_assert_ptr_eq(heap->pending, HEAP_CLOSED);
+  ck_assert_uint_eq(slab->remote & REMOTE_FLAGS, REMOTE_ABANDONED);
+  slab->heap = NULL;
+  for (unsigned i = 0; i < 10; i++) give(i);
+  ck_assert_uint_eq(counter_get(COUNT_SPAN_BYTES), 0);
+}
+END_TEST
+
 START_TEST(references_on_a_closing_heaps_stack_are_not_lost) {
   struct slab *slab = fill(CLASS_MID_FIRST + 20, 10);
   give(0);
@@ -256,7 +271,8 @@ END_TEST
 UNIT_MAIN_WITH("abandoned", start, NULL, a_slab_with_blocks_is_abandoned, the_count_is_right_in_every_state,
                a_slab_whose_blocks_have_all_come_back_is_not_abandoned, the_last_block_takes_the_slab_away,
                a_batch_can_bring_the_last_blocks, pushes_to_an_abandoned_slab_set_no_pending,
-               a_reference_to_an_abandoned_slab_ends, references_on_a_closing_heaps_stack_are_not_lost,
+               a_reference_to_an_abandoned_slab_ends, a_closed_heap_takes_no_reference,
+               references_on_a_closing_heaps_stack_are_not_lost,
                a_heap_adopts_before_it_grows, blocks_of_the_dead_are_local_frees_of_the_adopter,
                blocks_that_came_back_meanwhile_are_taken_with_the_slab,
                slabs_with_room_are_adopted_before_full_ones, only_a_few_full_slabs_are_tried,

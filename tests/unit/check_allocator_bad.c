@@ -194,7 +194,8 @@ START_TEST(what_is_not_ours_is_no_block) {
   char *none = mmap(NULL, 8192, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   munmap(mapped + 4096, 4096);
   const void *pointers[] = { a_static, a_static + 16, on_stack, libc, libc + 1, mapped, mapped + 16,
-                             mapped + 4096, mapped + 4080, none, none + 4096, (void *)(uintptr_t)1, (void *)(uintptr_t)16,
+                             mapped + 4096, mapped + 4080, none, none + 4096,
+                             (void *)(uintptr_t)1, (void *)(uintptr_t)16,
                              (void *)(uintptr_t)0x1000, (void *)UINTPTR_MAX, (void *)(UINTPTR_MAX - 15),
                              (void *)(UINTPTR_MAX / 2), (void *)(UINTPTR_MAX / 2 + 1),
                              (void *)(uintptr_t)&free };

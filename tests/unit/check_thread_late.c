@@ -10,6 +10,12 @@
 
 static void start(void) {
   core_watch_process();
+  hak_free(hak_malloc(1));   /* and the library has its key */
+}
+static void start_without_a_key(void) {
+  pthread_key_t taken;
+  core_watch_process();
+  while (pthread_key_create(&taken, NULL) == 0) {}
   hak_free(hak_malloc(1));
 }
 
@@ -49,6 +55,7 @@ static void *with_destructor(void *value) {
 }
 
 START_TEST(destructors_may_call_in_all_rounds) {
+  start();
   hak_trim(0);
   uint64_t held = counter_get(COUNT_SPAN_BYTES);
   ck_assert_int_eq(pthread_key_create(&key, each_round), 0);
@@ -94,6 +101,7 @@ static void *call_late(void *unused) {
   return unused;
 }
 START_TEST(late_calls_share_their_slabs) {
+  start();
   ck_assert_int_eq(pthread_key_create(&key, many_late_calls), 0);
   in_thread(call_late, NULL);
   ck_assert_uint_gt(late_calls, 0);
@@ -121,6 +129,7 @@ static void *leave_two(void *unused) {
 }
 START_TEST(late_double_frees_are_recognised) {
   skip_if(!CHECKS, "built without checks");
+  start();
   ck_assert_int_eq(pthread_key_create(&key, free_twice), 0);
   in_thread(leave_two, NULL);
   ck_assert_uint_eq(late_calls, 1);
@@ -131,10 +140,6 @@ END_TEST
 
 /* ---- no key left ---- */
 
-static void take_all_keys(void) {
-  pthread_key_t taken;
-  while (pthread_key_create(&taken, NULL) == 0) {}
-}
 static void *use_some(void *to_keep) {
   void *block[200], **kept = to_keep;
   for (unsigned i = 0; i < 200; i++) {
@@ -148,7 +153,7 @@ static void *use_some(void *to_keep) {
   return NULL;
 }
 START_TEST(threads_work_without_a_key) {
-  take_all_keys();
+  start_without_a_key();
   for (int thread = 0; thread < 50; thread++) {
     in_thread(use_some, early);
     for (unsigned i = 0; i < EACH; i++) {
@@ -166,7 +171,7 @@ END_TEST
 /* Eight at a time, none of whose heaps is closed when it ends. */
 START_TEST(many_threads_work_without_a_key) {
   enum { AT_ONCE = 8 };
-  take_all_keys();
+  start_without_a_key();
   for (int round = 0; round < 10; round++) {
     pthread_t thread[AT_ONCE];
     for (int i = 0; i < AT_ONCE; i++) require(pthread_create(&thread[i], NULL, use_some, late[i]) == 0);
@@ -179,8 +184,8 @@ START_TEST(many_threads_work_without_a_key) {
 }
 END_TEST
 
-/* The main thread's heap lives as long as the process: it needs no key, and its start calls no
-   thread function. */
+/* ---- one key for all ---- */
+
 static unsigned keys_left(void) {
   static pthread_key_t taken[PTHREAD_KEYS_MAX];
   unsigned count = 0;
@@ -188,17 +193,43 @@ static unsigned keys_left(void) {
   for (unsigned i = 0; i < count; i++) pthread_key_delete(taken[i]);
   return count;
 }
-START_TEST(the_main_thread_takes_no_key) {
+START_TEST(the_library_takes_one_key) {
   unsigned before = keys_left();
-  for (unsigned i = 0; i < 1000; i++) late[0][i % EACH] = hak_malloc(i * 10);
-  ck_assert_uint_eq(keys_left(), before);
-  in_thread(use_some, NULL);
+  start();
   ck_assert_uint_eq(keys_left(), before - 1);
-  in_thread(use_some, NULL);
+  for (int i = 0; i < 3; i++) in_thread(use_some, early);
   ck_assert_uint_eq(keys_left(), before - 1);
 }
 END_TEST
 
-UNIT_MAIN_WITH("thread_late", start, NULL, destructors_may_call_in_all_rounds, late_calls_share_their_slabs,
-               late_double_frees_are_recognised, threads_work_without_a_key, many_threads_work_without_a_key,
-               the_main_thread_takes_no_key)
+/* ---- the main thread ends before the others ---- */
+
+static pthread_t main_thread;
+static void *go_on(void *unused) {
+  require(pthread_join(main_thread, NULL) == 0);
+  require(counter_get(COUNT_ABANDONED) > 0);
+  use_some(NULL);
+  for (unsigned i = 0; i < EACH; i++) {
+    require(hak_owns(early[i]));
+    hak_free(early[i]);
+  }
+  hak_trim(0);
+  require(counter_get(COUNT_ABANDONED) == 0 && counter_get(COUNT_INVALID_FREES) == 0);
+  require(counter_get(COUNT_HEAPS_LIVE) == 1);
+  _exit(0);
+  return unused;
+}
+static void end_the_main_thread(void) {
+  pthread_t other;
+  start();
+  for (unsigned i = 0; i < EACH; i++) early[i] = hak_malloc(size_at(0, i));
+  main_thread = pthread_self();
+  require(pthread_create(&other, NULL, go_on, NULL) == 0);
+  pthread_exit(NULL);
+}
+START_TEST(the_main_thread_may_end_first) { ck_assert_int_eq(in_child(end_the_main_thread), 0); }
+END_TEST
+
+UNIT_MAIN("thread_late", destructors_may_call_in_all_rounds, late_calls_share_their_slabs,
+          late_double_frees_are_recognised, threads_work_without_a_key, many_threads_work_without_a_key,
+          the_library_takes_one_key, the_main_thread_may_end_first)
