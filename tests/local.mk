@@ -153,6 +153,7 @@ include tests/property/local.mk
 include tests/fault/local.mk
 include tests/hazards/local.mk
 include tests/preload/local.mk
+include tests/options/local.mk
 include tests/bench/local.mk
 include tests/misuse/local.mk
 include tests/model/local.mk

@@ -1,0 +1,358 @@
+#!/bin/sh
+# effects.sh - every option has an effect that is seen from outside: in the statistics, in the system calls that
+# strace counts, in what is printed, in memory that is resident.
+. "$(dirname "$0")/../lib.sh"
+need_preload
+
+# load FILE [NAME=VALUE...] -- ARGUMENTS: runs option_load with the settings, the statistics go to FILE.
+load() {
+  load_file=$1 load_settings=
+  shift
+  while [ "$1" != -- ]; do load_settings="$load_settings $1"; shift; done
+  shift
+  statistics "$load_file" $load_settings "$(program options/option_load)" "$@"
+}
+
+# calls NAMES [NAME=VALUE...] -- ARGUMENTS: how many of these system calls option_load makes.
+calls() {
+  need strace
+  strace true >/dev/null 2>&1 || skip "strace does not work here"
+  calls_names=$1
+  calls_settings=
+  shift
+  while [ "$1" != -- ]; do calls_settings="$calls_settings -E $1"; shift; done
+  shift
+  strace -f -o "$tmp/strace" -e "trace=$calls_names" -E LD_PRELOAD="$HAK_TEST_PRELOAD" $calls_settings \
+    "$(program options/option_load)" "$@" >"$tmp/out"
+  grep -c '(' "$tmp/strace" || true
+}
+
+# value FILE NAME: what the report says is in force.
+value() { tr -d '\n' <"$1" | sed -n 's/.*"options":{.*"'"$2"'":"\([^"]*\)".*/\1/p'; }
+
+# ---- tiers
+
+test_wrap_tiny() {
+  load "$tmp/on" -- tiers
+  load "$tmp/off" HAKMEM_WRAP_TINY=0 -- tiers
+  expect "$(json_tier tiny requests "$tmp/on")" -ge 1000 "tiny requests"
+  expect_equal "tiny requests" "$(json_tier tiny requests "$tmp/off")" 0
+  expect "$(json_tier mid requests "$tmp/off")" -ge $(($(json_tier mid requests "$tmp/on") + 1000)) "mid requests"
+}
+
+test_wrap_pool() {
+  load "$tmp/on" -- tiers
+  load "$tmp/off" HAKMEM_WRAP_POOL=0 -- tiers
+  expect "$(json_tier mid requests "$tmp/on")" -ge 1000 "mid requests"
+  expect_equal "mid requests" "$(json_tier mid requests "$tmp/off")" 0
+  expect "$(json_tier l25 requests "$tmp/off")" -ge $(($(json_tier l25 requests "$tmp/on") + 1000)) "l25 requests"
+}
+
+test_wrap_l25() {
+  load "$tmp/on" -- tiers
+  load "$tmp/off" HAKMEM_WRAP_L25=0 -- tiers
+  expect "$(json_tier l25 requests "$tmp/on")" -ge 1000 "l25 requests"
+  expect_equal "l25 requests" "$(json_tier l25 requests "$tmp/off")" 0
+  expect "$(json_tier huge requests "$tmp/off")" -ge 1004 "huge requests"
+}
+
+test_all_tiers_off() {
+  load "$tmp/off" HAKMEM_WRAP_TINY=0 HAKMEM_WRAP_POOL=0 HAKMEM_WRAP_L25=0 -- tiers
+  for tier in tiny mid l25; do expect_equal "$tier" "$(json_tier $tier requests "$tmp/off")" 0; done
+  expect "$(json_tier huge requests "$tmp/off")" -ge 3004 "huge requests"
+}
+
+test_force_libc_alloc() {
+  load "$tmp/on" HAKMEM_FORCE_LIBC_ALLOC=1 -- tiers
+  for tier in tiny mid l25 huge; do expect_equal "$tier" "$(json_tier $tier requests "$tmp/on")" 0; done
+  expect "$(calls brk HAKMEM_FORCE_LIBC_ALLOC=1 -- keep 5000 2000)" -gt 20 "calls of brk by the C library's malloc"
+  expect "$(calls brk -- keep 5000 2000)" -lt 10 "calls of brk"
+}
+
+test_lanes_make_few_calls() {
+  # A hundred a million operations, and what the start of a process takes.
+  start=$(calls memory -- lane 1100 1200 1)
+  for range in "1100 32000" "33000 250000" "1100 250000" "300000 1000000" "33000 1000000"; do
+    made=$(calls memory -- lane $range 1000000)
+    echo "sizes $range: $((made - start)) calls"
+    expect $((made - start)) -lt 100 "calls in a million operations, sizes $range"
+  done
+}
+
+# ---- caches of mappings
+
+test_bigcache() {
+  on=$(calls mmap,munmap HAKMEM_WHALE=0 -- pairs 3000000 500)
+  off=$(calls mmap,munmap HAKMEM_WHALE=0 HAKMEM_BIGCACHE=0 -- pairs 3000000 500)
+  expect "$on" -lt 100 "mmap and munmap with BigCache"
+  expect "$off" -ge 1000 "mmap and munmap without"
+  load "$tmp/on" -- pairs 3000000 500
+  load "$tmp/off" HAKMEM_BIGCACHE=0 -- pairs 3000000 500
+  expect "$(json_number bigcache_hits "$tmp/on")" -ge 498 "hits"
+  expect_equal "hits without" "$(json_number bigcache_hits "$tmp/off")" 0
+}
+
+test_bigcache_l25() {
+  load "$tmp/off" HAKMEM_WRAP_L25=0 HAKMEM_WHALE=0 -- pairs 700000 300
+  load "$tmp/on" HAKMEM_BIGCACHE_L25=1 HAKMEM_WRAP_L25=0 HAKMEM_WHALE=0 -- pairs 700000 300
+  expect_equal "hits by default" "$(json_number bigcache_hits "$tmp/off")" 0
+  expect "$(json_number bigcache_hits "$tmp/on")" -ge 298 "hits of mappings of 700000 bytes"
+  load "$tmp/on" HAKMEM_BIGCACHE_L25=1 HAKMEM_WHALE=0 -- pairs 1500000 300
+  expect "$(json_number bigcache_hits "$tmp/on")" -ge 298 "hits of mappings of 1500000 bytes"
+}
+
+test_bigcache_l25_takes_runs() {
+  load "$tmp/off" -- keep 700000 20
+  load "$tmp/on" HAKMEM_BIGCACHE_L25=1 -- keep 700000 20
+  expect_equal "kept by default" "$(json_number bigcache_kept "$tmp/off")" 0
+  expect "$(json_number bigcache_kept "$tmp/on")" -gt 0 "runs kept"
+}
+
+test_bigcache_max_mb() {
+  load "$tmp/small" HAKMEM_BIGCACHE_MAX_MB=8 HAKMEM_PURGE_DELAY_MS=-1 -- keep 3000000 16
+  load "$tmp/large" HAKMEM_BIGCACHE_MAX_MB=256 HAKMEM_PURGE_DELAY_MS=-1 -- keep 3000000 16
+  small=$(($(json_number bigcache_bytes "$tmp/small") + $(json_number whale_bytes "$tmp/small")))
+  large=$(($(json_number bigcache_bytes "$tmp/large") + $(json_number whale_bytes "$tmp/large")))
+  expect "$small" -le 8388608 "bytes kept"
+  expect "$small" -gt 0 "bytes kept"
+  expect "$large" -gt 16777216 "bytes kept"
+}
+
+test_whale() {
+  on=$(calls mmap,munmap -- pairs 1500000 500)
+  off=$(calls mmap,munmap HAKMEM_WHALE=0 -- pairs 1500000 500)
+  expect "$on" -lt 100 "mmap and munmap with the whale cache"
+  expect "$off" -ge 1000 "mmap and munmap without"
+  load "$tmp/on" -- pairs 1500000 500
+  load "$tmp/off" HAKMEM_WHALE=0 -- pairs 1500000 500
+  expect "$(json_number whale_hits "$tmp/on")" -ge 498 "hits"
+  expect_equal "hits without" "$(json_number whale_hits "$tmp/off")" 0
+}
+
+test_whale_slots() {
+  load "$tmp/two" HAKMEM_WHALE_SLOTS=2 HAKMEM_PURGE_DELAY_MS=-1 -- keep 1500000 12
+  load "$tmp/ten" HAKMEM_WHALE_SLOTS=10 HAKMEM_PURGE_DELAY_MS=-1 -- keep 1500000 12
+  load "$tmp/none" HAKMEM_WHALE_SLOTS=0 HAKMEM_PURGE_DELAY_MS=-1 -- keep 1500000 12
+  expect "$(json_number whale_bytes "$tmp/two")" -le 3200000 "bytes in two slots"
+  expect "$(json_number whale_bytes "$tmp/two")" -ge 3000000 "bytes in two slots"
+  expect "$(json_number whale_bytes "$tmp/ten")" -gt 6000000 "bytes in ten slots"
+  expect_equal "bytes in no slot" "$(json_number whale_bytes "$tmp/none")" 0
+}
+
+# ---- purging
+
+test_batch_madvise() {
+  on=$(calls madvise -- waves 2000 20000 6 60)
+  off=$(calls madvise HAKMEM_BATCH_MADVISE=0 -- waves 2000 20000 6 60)
+  echo "madvise: $on in batches, $off one by one"
+  expect "$on" -gt 5 "calls in batches"
+  expect "$off" -ge $((on * 5)) "calls without batches, against $on with"
+}
+
+test_batch_min_size() {
+  load "$tmp/small" HAKMEM_BATCH_MIN_SIZE=4K -- waves 1000 8000 6 60
+  load "$tmp/large" HAKMEM_BATCH_MIN_SIZE=1G -- waves 1000 8000 6 60
+  expect "$(json_number purge_calls "$tmp/small")" -gt 0 "purges of what is larger than 4K"
+  expect_equal "purges of what is larger than 1G" "$(json_number purge_calls "$tmp/large")" 0
+}
+
+test_batch_flush_mb() {
+  # No purge for its age within the hour: only what is beyond this goes.
+  load "$tmp/small" HAKMEM_BATCH_FLUSH_MB=1 HAKMEM_PURGE_DELAY_MS=3600000 HAKMEM_SUPERSLAB_MAX_CACHED=1000 -- waves 30000 2000 6 60
+  load "$tmp/large" HAKMEM_BATCH_FLUSH_MB=4000 HAKMEM_PURGE_DELAY_MS=3600000 HAKMEM_SUPERSLAB_MAX_CACHED=1000 -- waves 30000 2000 6 60
+  expect "$(json_number purged_bytes "$tmp/small")" -gt 10000000 "bytes purged beyond 1 MiB"
+  expect_equal "bytes purged beyond 4000 MiB" "$(json_number purged_bytes "$tmp/large")" 0
+}
+
+test_purge_delay_ms() {
+  load "$tmp/never" HAKMEM_PURGE_DELAY_MS=-1 -- waves 2000 20000 6 60
+  load "$tmp/default" -- waves 2000 20000 6 60
+  load "$tmp/at_once" HAKMEM_PURGE_DELAY_MS=0 -- waves 2000 20000 6 0
+  load "$tmp/late" HAKMEM_PURGE_DELAY_MS=3600000 HAKMEM_BATCH_FLUSH_MB=4000 HAKMEM_SUPERSLAB_MAX_CACHED=1000 -- waves 2000 20000 6 0
+  expect_equal "purges" "$(json_number purge_calls "$tmp/never")" 0
+  expect "$(json_number purged_bytes "$tmp/default")" -gt 1000000 "bytes purged after 25 ms"
+  expect "$(json_number purged_bytes "$tmp/at_once")" -gt 10000000 "bytes purged at once"
+  expect_equal "bytes purged within an hour" "$(json_number purged_bytes "$tmp/late")" 0
+}
+
+test_superslab_max_cached() {
+  load "$tmp/none" HAKMEM_SUPERSLAB_MAX_CACHED=0 HAKMEM_PURGE_DELAY_MS=3600000 HAKMEM_BATCH_FLUSH_MB=4000 -- waves 30000 2000 4 0
+  load "$tmp/many" HAKMEM_SUPERSLAB_MAX_CACHED=1000 HAKMEM_PURGE_DELAY_MS=3600000 HAKMEM_BATCH_FLUSH_MB=4000 -- waves 30000 2000 4 0
+  expect "$(json_number purged_bytes "$tmp/none")" -gt 10000000 "bytes purged when no SuperSlab is kept"
+  expect_equal "bytes purged when all are kept" "$(json_number purged_bytes "$tmp/many")" 0
+}
+
+test_ss_prefault() {
+  off=$(preloaded "$(program options/option_load)" one)
+  for how in 1 2; do
+    on=$(preloaded HAKMEM_SS_PREFAULT=$how "$(program options/option_load)" one)
+    # The first unit of 64 KiB is there.
+    expect "$on" -ge $((off + 40)) "kB resident after the first block, prefault $how, against $off"
+  done
+  calls madvise HAKMEM_SS_PREFAULT=1 -- grow 4 >/dev/null
+  grep -q 'POPULATE_WRITE\|0x17' "$tmp/strace" || fail "the kernel was not asked to populate"
+  calls madvise HAKMEM_SS_PREFAULT=2 -- grow 4 >/dev/null
+  ! grep -q 'POPULATE_WRITE\|0x17' "$tmp/strace" || fail "the kernel was asked to populate"
+}
+
+test_thp() {
+  calls madvise HAKMEM_THP=always -- grow 8 >/dev/null
+  grep -q 'MADV_HUGEPAGE' "$tmp/strace" || fail "always does not ask"
+  calls madvise HAKMEM_THP=inherit -- grow 200 >/dev/null
+  ! grep -q 'HUGEPAGE' "$tmp/strace" || fail "inherit says something"
+  calls madvise HAKMEM_THP=never -- grow 200 >/dev/null
+  grep -q 'MADV_NOHUGEPAGE' "$tmp/strace" || fail "never does not forbid"
+  ! grep -q 'MADV_HUGEPAGE' "$tmp/strace" || fail "never asks"
+  calls madvise -- grow 2 >/dev/null
+  ! grep -q 'MADV_HUGEPAGE' "$tmp/strace" || fail "auto asks in a small process"
+  calls madvise -- grow 200 >/dev/null
+  grep -q 'MADV_HUGEPAGE' "$tmp/strace" || fail "auto does not ask in a large and dense heap"
+}
+
+test_mode() {
+  for mode in balanced fast minimal; do load "$tmp/$mode" HAKMEM_MODE=$mode -- keep 3000000 40; done
+  expect_equal "kept by minimal" "$(json_number bigcache_kept "$tmp/minimal")" 0
+  expect_equal "kept by minimal, whale" "$(json_number whale_kept "$tmp/minimal")" 0
+  balanced=$(json_number bigcache_bytes "$tmp/balanced") fast=$(json_number bigcache_bytes "$tmp/fast")
+  expect "$balanced" -gt 0 "bytes kept by balanced"
+  expect "$fast" -ge "$balanced" "bytes kept by fast"
+  load "$tmp/balanced" -- waves 2000 20000 6 60
+  load "$tmp/fast" HAKMEM_MODE=fast -- waves 2000 20000 6 60
+  load "$tmp/minimal" HAKMEM_MODE=minimal -- waves 2000 20000 6 60
+  expect "$(json_number purged_bytes "$tmp/fast")" -lt "$(json_number purged_bytes "$tmp/balanced")" "bytes purged, fast"
+  expect "$(json_number purged_bytes "$tmp/minimal")" -gt "$(json_number purged_bytes "$tmp/balanced")" "bytes purged, minimal"
+  # One that is set by itself wins, wherever it stands.
+  load "$tmp/both" HAKMEM_BIGCACHE=1 HAKMEM_MODE=minimal HAKMEM_PURGE_DELAY_MS=1000 -- keep 3000000 4
+  expect "$(json_number bigcache_kept "$tmp/both")" -gt 0 "kept by minimal with BigCache"
+}
+
+# ---- bad pointers
+
+# bad_free [NAME=VALUE...]: frees three bad pointers; sets status, prints nothing.
+bad_free() {
+  status=0
+  preloaded "$@" "$(program options/option_load)" bad 3 >"$tmp/out" 2>"$tmp/err" || status=$?
+}
+
+test_invalid_free() {
+  bad_free A=b
+  expect_equal "status by default (fallback)" "$status" 134
+  expect_equal "lines" "$(grep -c '^hakmem: option_load\[[0-9]*\]: ' "$tmp/err")" 1
+  bad_free HAKMEM_INVALID_FREE=skip
+  expect_equal "status of skip" "$status" 0
+  expect_equal "output of skip" "$(cat "$tmp/out")" "went on"
+  expect_equal "lines" "$(grep -c '^hakmem: option_load\[[0-9]*\]: .*free()' "$tmp/err")" 1
+  bad_free HAKMEM_INVALID_FREE=abort
+  expect_equal "status of abort" "$status" 134
+  # What is the C library's is forwarded by two and not by the third.
+  load=$(program options/option_load)
+  for policy in fallback skip; do
+    expect_equal "$policy" "$(preloaded HAKMEM_INVALID_FREE=$policy "$load" foreign 5)" "went on"
+  done
+  status=0
+  preloaded HAKMEM_INVALID_FREE=abort "$load" foreign 5 >"$tmp/out" 2>"$tmp/err" || status=$?
+  expect_equal "status of abort with a block of the C library's" "$status" 134
+}
+
+test_invalid_free_log() {
+  bad_free HAKMEM_INVALID_FREE=skip HAKMEM_INVALID_FREE_LOG=1 HAKMEM_LOG_FILE="$tmp/log"
+  expect_equal "status" "$status" 0
+  expect_equal "lines" "$(grep -c 'invalid pointer in free()' "$tmp/log")" 3
+  preloaded HAKMEM_INVALID_FREE_LOG=1 HAKMEM_LOG_FILE="$tmp/foreign" "$(program options/option_load)" foreign 4 >"$tmp/out"
+  expect_equal "lines" "$(grep -c 'foreign pointer in free().*forwarded' "$tmp/foreign")" 4
+  load "$tmp/statistics" HAKMEM_INVALID_FREE=skip -- bad 3 2>/dev/null
+  expect_equal "counted" "$(json_number invalid_frees "$tmp/statistics")" 3
+  load "$tmp/statistics" -- foreign 4
+  expect_equal "counted" "$(json_number foreign_frees "$tmp/statistics")" 4
+}
+
+test_external_guard() {
+  calls madvise,mincore,msync -- foreign 3 >/dev/null
+  grep -q 'POPULATE_READ\|0x16' "$tmp/strace" || fail "populate does not ask madvise"
+  calls madvise,mincore,msync HAKMEM_EXTERNAL_GUARD=mincore -- foreign 3 >/dev/null
+  grep -q 'mincore(' "$tmp/strace" || fail "mincore does not ask mincore"
+  calls madvise,mincore,msync HAKMEM_EXTERNAL_GUARD=msync -- foreign 3 >/dev/null
+  grep -q 'msync(' "$tmp/strace" || fail "msync does not ask msync"
+  calls madvise,mincore,msync HAKMEM_EXTERNAL_GUARD=off -- foreign 3 >/dev/null
+  ! grep -q 'POPULATE_READ\|0x16\|mincore(\|msync(' "$tmp/strace" || fail "off asks"
+}
+
+# ---- reports and traces
+
+test_free_route_trace() {
+  preloaded HAKMEM_FREE_ROUTE_TRACE=1 HAKMEM_LOG_FILE="$tmp/log" "$(program options/option_load)" routes
+  for route in tiny mid l25 huge; do
+    grep -q "^free 0x[0-9a-f]* route $route\$" "$tmp/log" || { cat "$tmp/log"; fail "no free by route $route"; }
+  done
+  preloaded HAKMEM_FREE_ROUTE_TRACE=1 HAKMEM_LOG_FILE="$tmp/foreign" "$(program options/option_load)" foreign 3 >"$tmp/out"
+  expect_equal "foreign" "$(grep -c '^free 0x[0-9a-f]* route foreign$' "$tmp/foreign")" 3
+  # Every free is there: as many lines as requests less live blocks.
+  load "$tmp/statistics" HAKMEM_FREE_ROUTE_TRACE=1 -- tiers
+  traced=$(grep -c '^free ' "$tmp/statistics")
+  sed '/^{/!d' "$tmp/statistics" >"$tmp/json"
+  routed=0
+  for route in tiny mid l25 huge; do routed=$((routed + $(json_number route_$route "$tmp/json"))); done
+  expect_equal "lines" "$traced" "$routed"
+  expect "$traced" -ge 3004 "lines"
+}
+
+test_super_reg_reqtrace() {
+  preloaded HAKMEM_SUPER_REG_REQTRACE=1 HAKMEM_BIGCACHE=0 HAKMEM_WHALE=0 HAKMEM_LOG_FILE="$tmp/log" \
+    "$(program options/option_load)" routes
+  grep -q '^registry: insert superslab 0x' "$tmp/log" || fail "no SuperSlab was registered"
+  grep -q '^registry: insert mapping 0x' "$tmp/log" || fail "no mapping was registered"
+  grep -q '^registry: remove mapping 0x' "$tmp/log" || fail "no mapping was removed"
+  ! grep -q 'missed' "$tmp/log" || fail "a lookup missed"
+  preloaded HAKMEM_SUPER_REG_REQTRACE=1 HAKMEM_LOG_FILE="$tmp/foreign" "$(program options/option_load)" foreign 2 >"$tmp/out"
+  expect_equal "lookups that missed" "$(grep -c '^registry: lookup missed 0x' "$tmp/foreign")" 2
+}
+
+test_stats() {
+  workload=$(program hazards/workload)
+  preloaded HAKMEM_STATS=0 "$workload" 100 2>"$tmp/off" >"$tmp/out"
+  expect_equal "report" "$(cat "$tmp/off")" ""
+  preloaded HAKMEM_STATS=1 "$workload" 100 2>"$tmp/text" >"$tmp/out"
+  grep -qi 'tiny' "$tmp/text" || fail "no report"
+  ! grep -q '^{' "$tmp/text" || fail "the text is JSON"
+  preloaded HAKMEM_STATS=json "$workload" 100 2>"$tmp/json" >"$tmp/out"
+  expect_equal "lines" "$(wc -l <"$tmp/json")" 1
+  need python3
+  python3 -c 'import json, sys; print(sorted(json.load(open(sys.argv[1]))["tiers"]))' "$tmp/json" >"$tmp/tiers"
+  expect_equal "tiers" "$(cat "$tmp/tiers")" "['huge', 'l25', 'mid', 'tiny']"
+}
+
+test_log_file() {
+  preloaded HAKMEM_STATS=1 HAKMEM_LOG_FILE="$tmp/report.%p.100%%" sh -c 'echo $$; exec "$1" 100 >/dev/null' sh "$(program hazards/workload)" 2>"$tmp/err" >"$tmp/pid"
+  [ -s "$tmp/report.$(cat "$tmp/pid").100%" ] || { ls "$tmp"; fail "no report of process $(cat "$tmp/pid")"; }
+  expect_equal "standard error" "$(cat "$tmp/err")" ""
+  # A child that is forked gets a file of its own.
+  need python3
+  preloaded HAKMEM_FREE_ROUTE_TRACE=1 HAKMEM_LOG_FILE="$tmp/child.%p" PYTHONMALLOC=malloc python3 -S -c '
+import os
+pid = os.fork()
+if pid == 0:
+    for i in range(100): bytearray(i)
+    os._exit(0)
+os.waitpid(pid, 0); print(pid)' >"$tmp/pid"
+  [ -s "$tmp/child.$(cat "$tmp/pid")" ] || fail "no trace of the child $(cat "$tmp/pid")"
+}
+
+test_debug_level() {
+  for level in 0 1 2 3; do
+    preloaded HAKMEM_DEBUG_LEVEL=$level HAKMEM_WHALE=maybe "$(program hazards/workload)" 100 2>"$tmp/$level" >"$tmp/out"
+  done
+  expect_equal "nothing" "$(cat "$tmp/0")" ""
+  expect_equal "errors" "$(wc -l <"$tmp/1")" 1
+  expect "$(wc -l <"$tmp/2")" -gt 1 "lines with information"
+  expect "$(wc -l <"$tmp/3")" -ge "$(wc -l <"$tmp/2")" "lines with more"
+}
+
+test_report_shows_what_is_in_force() {
+  load "$tmp/report" HAKMEM_WHALE_SLOTS=5 HAKMEM_BATCH_MIN_SIZE=128K HAKMEM_MODE=minimal HAKMEM_BIGCACHE_MAX_MB=1G -- tiers
+  expect_equal WHALE_SLOTS "$(value "$tmp/report" WHALE_SLOTS)" 5
+  expect_equal BATCH_MIN_SIZE "$(value "$tmp/report" BATCH_MIN_SIZE)" 128K
+  expect_equal PURGE_DELAY_MS "$(value "$tmp/report" PURGE_DELAY_MS)" 0
+  expect_equal BIGCACHE_MAX_MB "$(value "$tmp/report" BIGCACHE_MAX_MB)" 1024
+}
+
+run_tests "$@"
