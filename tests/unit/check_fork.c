@@ -5,6 +5,7 @@
 #include "core.h"
 #include "fast_path.h"
 #include "hakmem.h"
+#include "remote.h"
 #include "report.h"
 
 #define SKIP_UNDER_TSAN skip_if(CORE_TSAN, "ThreadSanitizer has no children of processes with threads")
@@ -201,6 +202,44 @@ START_TEST(a_child_recognises_double_frees) {
 }
 END_TEST
 
+/* ---- references in the hands of threads that are gone ---- */
+
+static void *reference_block;
+static void *free_the_block(void *unused) {
+  hak_free(reference_block);
+  return unused;
+}
+/* Blocks that come later find their way to their owner. */
+static void expect_later_blocks_to_arrive(void) {
+  struct slab *slab = slab_of(reference_block);
+  in_thread(free_the_block, NULL);
+  heap_drain_pending(thread_heap(), 10);
+  require(slab->remote == 0 && slab->used == 0);
+}
+/* And so do those that were there already. */
+static void expect_blocks_to_arrive(void) {
+  struct slab *slab = slab_of(reference_block);
+  heap_drain_pending(thread_heap(), 10);
+  require(slab->remote == 0 && slab->used == 0);
+}
+
+START_TEST(a_reference_that_was_cut_off_is_made_anew) {
+  in_thread(use_in_thread, NULL);
+  reference_block = hak_malloc(300 * KIB);
+  hak_free(hak_malloc(300 * KIB));   /* its slab is not the current one any more */
+  struct slab *slab = slab_of(reference_block);
+  slab->remote |= REMOTE_PENDING;    /* a thread has set it, and not come further */
+  ck_assert_int_eq(in_child(expect_later_blocks_to_arrive), 0);
+  slab->remote = 0;
+  in_thread(free_the_block, NULL);
+  ck_assert_ptr_eq(thread_heap()->pending, slab);
+  thread_heap()->pending = NULL;     /* the same, with the block on the list */
+  ck_assert_int_eq(in_child(expect_blocks_to_arrive), 0);
+  thread_heap()->pending = slab;
+  expect_blocks_to_arrive();
+}
+END_TEST
+
 /* ---- forked by another thread ---- */
 
 static void *fork_here(void *unused) {
@@ -248,5 +287,6 @@ END_TEST
 UNIT_MAIN_WITH("fork", start, NULL, a_child_can_use_everything,
                a_child_can_free_blocks_of_threads_that_are_gone, a_child_can_start_threads,
                a_child_can_fork, a_child_can_use_everything_without_a_region, a_child_knows_what_is_live,
-               a_child_loses_nothing, a_child_recognises_double_frees, any_thread_may_fork,
+               a_child_loses_nothing, a_child_recognises_double_frees,
+               a_reference_that_was_cut_off_is_made_anew, any_thread_may_fork,
                the_parent_goes_on_as_before, handlers_of_the_program_may_allocate)
