@@ -12,7 +12,7 @@ static void *copy_to_new(void *p, size_t old_size, size_t size) {
   void *block = fast_malloc(size, allocator_malloc);
   if (block == NULL) return size <= old_size ? p : NULL;   /* smaller always succeeds: the old block serves */
   memcpy(block, p, min_size(old_size, size));
-  allocator_free(p);
+  fast_free(p);
   return block;
 }
 
@@ -38,6 +38,9 @@ static void *resize_huge(void *p, struct huge *huge, size_t size) {
 void *allocator_realloc(void *p, size_t size, bool *bad) {
   *bad = false;
   if (p == NULL) return fast_malloc(size, allocator_malloc);
+  uintptr_t key;
+  struct slab *own;
+  if (likely(fast_is_own(p, &own, &key))) return size > ALLOCATOR_MAX ? NULL : resize_in_slab(p, own, own->block_size, size);
   if (unlikely(process_state_now() != PROCESS_READY) && process_start() == PROCESS_LIBC) return libc_door_realloc(p, size);
   struct live_block found = allocator_find(p);
   if (found.usable == 0) {

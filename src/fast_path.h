@@ -20,29 +20,32 @@ HAK_INLINE void *fast_malloc(size_t size, void *(*slow)(size_t)) {
   return slab_pop(slab);
 }
 
-HAK_INLINE void fast_free(void *p) {
+/* True if p is a live block in the region and the calling thread owns it; false says nothing.
+   *own: its slab. *key: the key word that the block gets when it is free. */
+HAK_INLINE bool fast_is_own(const void *p, struct slab **own, uintptr_t *key) {
   /* Ownership, by arithmetic on the pointer and a word of the library's own. */
   char *base = load_racy(&region_base);
   uintptr_t offset = (uintptr_t)p - (uintptr_t)base;
   uintptr_t unit = offset >> UNIT_SHIFT;
-  if (unlikely(unit >= load_racy(&region_limit))) {
-    allocator_free(p);
-    return;
-  }
+  if (unlikely(unit >= load_racy(&region_limit))) return false;
   char *words = base + unit * sizeof(uintptr_t);
   uintptr_t *owner_word = (uintptr_t *)(void *)(words - REGION_OWNER_WORDS * sizeof(uintptr_t));
-  if (unlikely(load_racy(owner_word) != thread_id())) {
-    allocator_free(p);
-    return;
-  }
+  if (unlikely(load_racy(owner_word) != thread_id())) return false;
   struct slab *slab = *(struct slab **)(void *)(words - REGION_SLAB_WORDS * sizeof(uintptr_t));
-  struct block *block = p;
-  uintptr_t key = block_key(p);
-  if (CHECKS && unlikely(!slab_is_block(slab, offset) || load_racy(&block->key) == key)) {
+  *key = block_key(p);
+  if (CHECKS && unlikely(!slab_is_block(slab, offset) || load_racy(&((const struct block *)p)->key) == *key)) return false;
+  *own = slab;
+  return true;
+}
+
+HAK_INLINE void fast_free(void *p) {
+  uintptr_t key;
+  struct slab *slab;
+  if (unlikely(!fast_is_own(p, &slab, &key))) {
     allocator_free(p);
     return;
   }
-  slab_push(slab, block, key);
+  slab_push(slab, p, key);
   if (unlikely(slab_count_down(slab) == 0)) heap_free_event(slab);
 }
 
