@@ -240,6 +240,31 @@ START_TEST(a_reference_that_was_cut_off_is_made_anew) {
 }
 END_TEST
 
+/* A thread that has set PENDING and is gone before it could push the slab: the flag alone must not keep later
+   frees from being told. */
+static void *orphan;
+static void *free_orphan(void *unused) {
+  hak_free(orphan);
+  return unused;
+}
+static void free_from_a_thread_and_drain(void) {
+  struct slab *slab = registry_lookup(orphan).slab;
+  in_thread(free_orphan, NULL);
+  require(remote_count(slab->remote) == 1);
+  heap_drain_pending(thread_heap(), UINT32_MAX);
+  require(remote_count(slab->remote) == 0);
+}
+START_TEST(a_reference_that_was_under_way_is_not_missed) {
+  SKIP_UNDER_TSAN;
+  in_thread(use_in_thread, NULL);   /* a second heap, for which the child looks at all slabs */
+  orphan = hak_malloc(500);
+  registry_lookup(orphan).slab->remote |= REMOTE_PENDING;
+  ck_assert_int_eq(in_child(free_from_a_thread_and_drain), 0);
+  registry_lookup(orphan).slab->remote &= ~REMOTE_PENDING;
+  hak_free(orphan);
+}
+END_TEST
+
 /* ---- forked by another thread ---- */
 
 static void *fork_here(void *unused) {
@@ -288,5 +313,6 @@ UNIT_MAIN_WITH("fork", start, NULL, a_child_can_use_everything,
                a_child_can_free_blocks_of_threads_that_are_gone, a_child_can_start_threads,
                a_child_can_fork, a_child_can_use_everything_without_a_region, a_child_knows_what_is_live,
                a_child_loses_nothing, a_child_recognises_double_frees,
-               a_reference_that_was_cut_off_is_made_anew, any_thread_may_fork,
+               a_reference_that_was_cut_off_is_made_anew,
+               a_reference_that_was_under_way_is_not_missed, any_thread_may_fork,
                the_parent_goes_on_as_before, handlers_of_the_program_may_allocate)
