@@ -12,6 +12,7 @@ enum {
   REQUEUE_SHARE = 8,             /* a full slab is queued once an eighth of it is free */
   KEEP_UNITS = 64, KEEP_SHARE = 4,   /* EMPTY slabs kept: 4 MiB and a quarter of the heap */
   IDLE_CAPACITY = 64,            /* current slabs of at most so many blocks are looked at: whether they are in use */
+  BIGCACHE_RUN_MIN = 512 << 10,
   RELEASE_SLABS = 16,            /* EMPTY slabs that grow too old, given up by one slow path */
   REUSE_SLABS = 4,               /* of them, given up for one slab of another class */
   DRAIN_SLABS = 16,              /* pending slabs taken in by one slow path */
@@ -45,10 +46,18 @@ static void enqueue(struct heap *heap, struct slab *slab, bool in_front) {
   *(slab->next != NULL ? &slab->next->previous : &queue->tail) = slab;
 }
 
+/* With HAKMEM_BIGCACHE_L25 runs of that size are BigCache's too: kept within its budget, not this file's bounds. */
+static bool is_bigcache_run(const struct slab *slab) {
+  return option.bigcache_l25 && option.bigcache && slab->capacity == 1 && slab->block_size >= BIGCACHE_RUN_MIN;
+}
+
 /* PARTIAL or EMPTY slabs are in their class's queue. */
 static void dequeue(struct heap *heap, struct slab *slab) {
   struct slab_queue *queue = &heap->queue[slab->class_index];
-  if (slab->state == SLAB_EMPTY) heap->kept_units -= slab->units;
+  if (slab->state == SLAB_EMPTY) {
+    heap->kept_units -= slab->units;
+    if (is_bigcache_run(slab)) counter_sub(COUNT_BIGCACHE_BYTES, slab->block_size);
+  }
   *(slab->previous != NULL ? &slab->previous->next : &queue->head) = slab->next;
   *(slab->next != NULL ? &slab->next->previous : &queue->tail) = slab->previous;
   slab->next = slab->previous = NULL;
@@ -59,6 +68,7 @@ static bool is_queued(const struct slab *slab) { return slab->state == SLAB_PART
 /* --- states --- */
 
 static void make_current(struct heap *heap, struct slab *slab) {
+  if (slab->state == SLAB_EMPTY && is_bigcache_run(slab)) counter_add(COUNT_BIGCACHE_HITS, 1);
   if (is_queued(slab)) dequeue(heap, slab);
   heap->frees[slab->class_index] += slab_settle(slab);
   heap->supplied[slab->class_index] += slab->carved - slab->used;
@@ -103,6 +113,8 @@ static bool has_pending_reference(const struct slab *slab) {
 /* May an empty slab stay? It must while it is on a pending stack: its next life's owner could not be told of frees. */
 static bool keep_empty(const struct heap *heap, const struct slab *slab) {
   if (has_pending_reference(slab)) return true;
+  if (is_bigcache_run(slab))
+    return counter_get(COUNT_BIGCACHE_BYTES) + slab->block_size <= (uint64_t)option.bigcache_max;
   return option.purge_delay_ms != 0 && heap->kept_units + slab->units <= KEEP_UNITS + heap->bytes_units / KEEP_SHARE;
 }
 
@@ -115,7 +127,13 @@ static struct slab *after_frees(struct heap *heap, struct slab *slab) {
       slab->state = SLAB_EMPTY;
       slab->kept_ms = (uint32_t)os_now_ms();
       heap->kept_units += slab->units;
-      enqueue(heap, slab, false);
+      if (is_bigcache_run(slab)) {
+        counter_add(COUNT_BIGCACHE_KEPT, 1);
+        counter_add(COUNT_BIGCACHE_BYTES, slab->block_size);
+      }
+      /* The last one in is the first one used; the oldest are at the end. */
+      struct slab *first = heap->queue[slab->class_index].head;
+      enqueue(heap, slab, first == NULL || first->state == SLAB_EMPTY);
       slab_arm(slab, UINT32_MAX);
       return NULL;
     }

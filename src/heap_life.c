@@ -1,6 +1,7 @@
 /* heap_life.c - heaps opened and closed, listed, and kept whole over fork(). */
 #include <config.h>
 #include "counters.h"
+#include "message.h"
 #include "metadata.h"
 #include "options.h"
 #include "remote.h"
@@ -39,6 +40,7 @@ static struct heap *new_heap(uintptr_t owner) {
   __atomic_store_n(&all_heaps, heap, __ATOMIC_RELEASE);
   lock_release(&heaps_lock);
   counter_add(COUNT_HEAPS_MADE, 1);
+  message_print(MESSAGE_VERBOSE, "heap %lu", (unsigned long)counter_get(COUNT_HEAPS_MADE));
   return heap;
 }
 

@@ -42,7 +42,7 @@ static const struct row table[] = {
   { "MODE", KIND_WORD, AT(mode), MODE_BALANCED, SAME, SAME, 0, 0, "balanced fast minimal",
     "balanced, fast, minimal", "balanced",
     "Preset of other options; one that is set by itself wins. "
-    "fast: BIGCACHE_MAX_MB=512, WHALE_SLOTS=32, PURGE_DELAY_MS=1000, SUPERSLAB_MAX_CACHED=32. "
+    "fast: BIGCACHE_MAX_MB=512, WHALE_SLOTS=32, PURGE_DELAY_MS=1000, SUPERSLAB_MAX_CACHED=64. "
     "minimal: BIGCACHE=0, WHALE=0, PURGE_DELAY_MS=0, SUPERSLAB_MAX_CACHED=0." },
   SWITCH("FORCE_LIBC_ALLOC", force_libc_alloc, 0, "Sends every call to the C library's malloc."),
   SWITCH("WRAP_TINY", wrap_tiny, 1,
@@ -70,7 +70,7 @@ static const struct row table[] = {
   { "PURGE_DELAY_MS", KIND_NUMBER, AT(purge_delay_ms), 25, 1000, 0, -1, 3600000, NULL,
     "-1, 0 to 3600000", "25",
     "Milliseconds before free pages go back to the kernel; 0: at once, -1: never." },
-  { "SUPERSLAB_MAX_CACHED", KIND_NUMBER, AT(superslab_max_cached), 4, 32, 0, 0, 65536, NULL,
+  { "SUPERSLAB_MAX_CACHED", KIND_NUMBER, AT(superslab_max_cached), 16, 64, 0, 0, 65536, NULL,
     "0 to 65536", "4", "Empty SuperSlabs kept." },
   { "SS_PREFAULT", KIND_WORD, AT(ss_prefault), PREFAULT_OFF, SAME, SAME, 0, 0, "0 1 2", "0, 1, 2", "0",
     "Fills the pages of a SuperSlab early; 1: the kernel populates them, 2: each is touched." },

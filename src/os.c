@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -24,6 +25,7 @@
 #include "lock.h"
 
 /* linux/mman.h, of kernels younger than the headers that this may be built with. */
+enum { BRK_DISTANCE_MAX = 1 << 30 };   /* the kernel puts the heap at most so far behind the image */
 enum { ADVICE_POPULATE_READ = 22, ADVICE_POPULATE_WRITE = 23 };
 
 enum { FUTEX_WAIT_PRIVATE_OP = 0 | 128, FUTEX_WAKE_PRIVATE_OP = 1 | 128 };
@@ -366,11 +368,30 @@ size_t os_address_space_left(void) {
   return used < allowed ? allowed - used : 0;
 }
 
+/* End of the program's image, where its brk heap begins or a random distance later; 0: not known. */
+static uintptr_t image_end(void) {
+  const ElfW(Phdr) *header = (const ElfW(Phdr) *)getauxval(AT_PHDR);
+  unsigned long count = header == NULL ? 0 : getauxval(AT_PHNUM);
+  uintptr_t base = 0, end = 0;
+  for (unsigned long i = 0; i < count; i++)
+    if (header[i].p_type == PT_PHDR)
+      base = (uintptr_t)header - header[i].p_vaddr;
+  for (unsigned long i = 0; i < count; i++)
+    if (header[i].p_type == PT_LOAD && base + header[i].p_vaddr + header[i].p_memsz > end)
+      end = base + header[i].p_vaddr + header[i].p_memsz;
+  return end;
+}
+
 void os_init(void) {
   unsigned long size = getauxval(AT_PAGESZ);
   if (is_power_of_two(size) && size >= 4 * KIB && size <= 64 * KIB)
     os_page_size = size;
+  /* The C library may have moved the break before our first call. What lies between the image and the heap is not
+     mapped, and found out by the probe. */
+  uintptr_t image = image_end();
   os_brk_start = os_brk_now();
+  if (image != 0 && image < os_brk_start && os_brk_start - image < BRK_DISTANCE_MAX)
+    os_brk_start = image;
 }
 
 /* ---- threads ---- */

@@ -48,6 +48,8 @@ static enum process_state start(void) {
   size_class_init(option.wrap_tiny != 0, option.wrap_pool != 0, option.wrap_l25 != 0);
   if (option.force_libc_alloc) return PROCESS_LIBC;
   registry_init(make_key(), true);
+  message_print(MESSAGE_INFO, "libhakmem %s: region of %zu MiB, pages of %zu bytes", PACKAGE_VERSION,
+                (size_t)region_units * UNIT_SIZE / MIB, os_page_size);
   huge_reclaim = thread_reclaim;
   return PROCESS_READY;
 }

@@ -2,6 +2,7 @@
 #include <config.h>
 #include "counters.h"
 #include "lock.h"
+#include "message.h"
 #include "options.h"
 #include "os.h"
 #include "purge.h"
@@ -91,6 +92,13 @@ static bool is_empty(const struct superslab *superslab) {
   return superslab->free_mask == ALL_UNITS && (superslab->dirty_mask != 0 || superslab->outside);
 }
 
+/* Some of its dirty units were used again: it is at work, and what it has is not old. */
+static void age_refresh(struct superslab *superslab, uint64_t now_ms) {
+  if (superslab->dirty_mask == 0 || superslab->dirty_since_ms == now_ms) return;
+  age_unlink(superslab);
+  age_append(superslab, now_ms);
+}
+
 /* Sets both masks and keeps lists and counts in step with them. now_ms: for units that become dirty. */
 static void set_masks(struct superslab *superslab, uint32_t free_mask, uint32_t dirty_mask, uint64_t now_ms) {
   bool had_dirty = superslab->dirty_mask != 0;
@@ -134,6 +142,7 @@ static bool open_superslab(void) {
   struct superslab *superslab = registry_new_superslab();
   if (superslab == NULL) return false;
   counter_add(COUNT_SUPERSLABS, 1);
+  message_print(MESSAGE_VERBOSE, "SuperSlab at %p%s", (void *)superslab->base, superslab->outside ? ", outside the region" : "");
   superslab->huge_pages = huge_pages_earned() && os_advise_huge(superslab->base, SUPERSLAB_SIZE, OS_HUGE_ASK);
   superslab->committed_mask = superslab->outside ? ALL_UNITS : 0;
   if (superslab->outside) {
@@ -186,6 +195,7 @@ static bool make_committed(struct superslab *superslab, unsigned first, unsigned
 }
 
 bool superslab_alloc_span(unsigned units, struct span *span) {
+  uint64_t now_ms = os_now_ms();
   lock_acquire(&superslab_lock);
   bool dirty;
   struct superslab *superslab;
@@ -199,7 +209,8 @@ bool superslab_alloc_span(unsigned units, struct span *span) {
   uint32_t mask = run_mask(first, units);
   uint32_t dirty_part = superslab->dirty_mask & mask;
   *span = (struct span){ superslab, first, units, dirty_part == 0 };
-  set_masks(superslab, superslab->free_mask & ~mask, superslab->dirty_mask & ~mask, 0);
+  set_masks(superslab, superslab->free_mask & ~mask, superslab->dirty_mask & ~mask, now_ms);
+  if (dirty_part != 0) age_refresh(superslab, now_ms);
   bool committed = (superslab->committed_mask & mask) == mask;
   lock_release(&superslab_lock);
   if (!committed && !make_committed(superslab, first, units, dirty_part)) return false;

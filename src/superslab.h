@@ -21,7 +21,7 @@ struct superslab {
   bool outside;                     /* not in the region: may be unmapped */
   bool huge_pages;                  /* asked for: committed as a whole */
   struct superslab_links by_free, by_dirty, by_age;
-  uint64_t dirty_since_ms;          /* of its oldest dirty unit; on the age list while dirty_mask */
+  uint64_t dirty_since_ms;          /* since when it has dirty units, or since one was used again; on the age list while dirty_mask */
   struct superslab *registry_next, *registry_all;   /* registry.c: outside ones, unused and all */
   HAK_LINE_ALIGNED struct slab slabs[SUPERSLAB_UNITS];   /* a slab uses its first unit's */
 };

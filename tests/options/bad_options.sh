@@ -37,7 +37,7 @@ test_words() {
 test_numbers() {
   refuses HAKMEM_WHALE_SLOTS "0 to 64" 8 -1 65 1.5 8x 99999999999999999999
   refuses HAKMEM_PURGE_DELAY_MS "-1, 0 to 3600000" 25 -2 3600001 soon
-  refuses HAKMEM_SUPERSLAB_MAX_CACHED "0 to 65536" 4 -1 65537
+  refuses HAKMEM_SUPERSLAB_MAX_CACHED "0 to 65536" 16 -1 65537
   refuses HAKMEM_DEBUG_LEVEL "0 to 3" 1 4 high
 }
 

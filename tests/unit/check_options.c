@@ -62,7 +62,7 @@ START_TEST(test_defaults) {
   ck_assert_int_eq(option.batch_min_size, 64 << 10);
   ck_assert_int_eq(option.batch_flush, 4 << 20);
   ck_assert_int_eq(option.purge_delay_ms, 25);
-  ck_assert_int_eq(option.superslab_max_cached, 4);
+  ck_assert_int_eq(option.superslab_max_cached, 16);
   ck_assert_int_eq(option.ss_prefault, PREFAULT_OFF);
   ck_assert_int_eq(option.thp, THP_AUTO);
   ck_assert_int_eq(option.invalid_free, INVALID_FALLBACK);
