@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <sys/mman.h>
 
 #include "os.h"
 
@@ -48,8 +49,13 @@ static long failing_mprotect(void *start, size_t size, int prot) {
 static long failing_madvise(void *start, size_t size, int advice) {
   return must_fail(FAULT_MADVISE) ? -EINVAL : os_kernel.madvise(start, size, advice);
 }
+/* As the kernel fails: a move that it has begun has cost the target, one that a filter refuses has not. */
 static long failing_mremap(void *start, size_t old_size, size_t new_size, int flags, void *target) {
-  return must_fail(FAULT_MREMAP) ? -ENOMEM : os_kernel.mremap(start, old_size, new_size, flags, target);
+  if (!must_fail(FAULT_MREMAP)) return os_kernel.mremap(start, old_size, new_size, flags, target);
+  if ((flags & MREMAP_FIXED) == 0) return -ENOMEM;
+  if (__atomic_load_n(&injected, __ATOMIC_RELAXED) % 2 == 0) return -EPERM;
+  os_kernel.munmap(target, new_size);
+  return -ENOMEM;
 }
 
 static const struct os_ops failing = {
