@@ -71,7 +71,7 @@ static const struct row table[] = {
     "-1, 0 to 3600000", "25",
     "Milliseconds before free pages go back to the kernel; 0: at once, -1: never." },
   { "SUPERSLAB_MAX_CACHED", KIND_NUMBER, AT(superslab_max_cached), 16, 64, 0, 0, 65536, NULL,
-    "0 to 65536", "4", "Empty SuperSlabs kept." },
+    "0 to 65536", "16", "Empty SuperSlabs kept, or an eighth of all if that is more; 0: none." },
   { "SS_PREFAULT", KIND_WORD, AT(ss_prefault), PREFAULT_OFF, SAME, SAME, 0, 0, "0 1 2", "0, 1, 2", "0",
     "Fills the pages of a SuperSlab early; 1: the kernel populates them, 2: each is touched." },
   { "THP", KIND_WORD, AT(thp), THP_AUTO, SAME, SAME, 0, 0, "auto inherit always never",

@@ -31,6 +31,7 @@ static char *metadata_base;              /* constant after start */
 static size_t superslabs_opened;         /* in the region; lock */
 static size_t metadata_committed;        /* bytes from metadata_base; lock */
 static uintptr_t words_committed;        /* units whose words are committed; lock */
+static uintptr_t units_committed_from, units_committed_to;   /* SuperSlabs in between are committed as a whole; lock */
 static struct superslab *outside_unused; /* metadata of unmapped SuperSlabs; lock */
 static struct superslab *outside_all;    /* every one there ever was, by registry_all; pushed under the lock */
 
@@ -206,6 +207,21 @@ struct superslab *registry_new_superslab(void) {
   if (superslab != NULL && option.super_reg_reqtrace)
     trace_line("registry: insert superslab %p %s", (void *)superslab->base, superslab->outside ? "outside" : "in the region");
   return superslab;
+}
+
+bool registry_commit_ahead(const struct superslab *superslab, unsigned count) {
+  uintptr_t start = (uintptr_t)superslab->base, end = start + (uintptr_t)count * SUPERSLAB_SIZE;
+  lock_acquire(&registry_lock);
+  bool done = start >= units_committed_from && start + SUPERSLAB_SIZE <= units_committed_to;
+  lock_release(&registry_lock);
+  if (done) return true;
+  if (count == 0 || end > (uintptr_t)region_base + region_units * UNIT_SIZE) return false;
+  if (!os_commit(superslab->base, count * (size_t)SUPERSLAB_SIZE)) return false;
+  lock_acquire(&registry_lock);
+  if (start != units_committed_to) units_committed_from = start;
+  units_committed_to = end;
+  lock_release(&registry_lock);
+  return true;
 }
 
 bool registry_drop_superslab(struct superslab *superslab) {

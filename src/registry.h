@@ -50,6 +50,9 @@ struct registry_entry registry_lookup(const void *p);
 /* SuperSlabs: hands out the address of the next one and its metadata, in the
    region or outside; NULL when there is no memory. Not committed in the region. */
 struct superslab *registry_new_superslab(void);
+/* Commits all units of a new SuperSlab in the region together with those of the next ones, count SuperSlabs in all. True: its units
+   are committed, by this call or an earlier one. */
+bool registry_commit_ahead(const struct superslab *superslab, unsigned count);
 /* Takes one outside the region away again (all its units are OWNER_NONE). False: the kernel refuses, it is as it was. */
 bool registry_drop_superslab(struct superslab *superslab);
 /* Calls visit for every SuperSlab there ever was. In the child of fork only. */

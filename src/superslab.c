@@ -13,9 +13,11 @@ enum {
   /* More dirty free units than batch_flush bytes and this share of the heap do not wait for the whole delay; but those
      of the last few milliseconds stay, for programs that free all and start again (the clock's step is up to 4 ms). */
   DIRTY_SHARE = 4, HASTY_MS = 5,
+  EMPTY_SHARE = 8,
   /* Huge pages are asked for once this much is in spans, seven eighths of what is committed. */
   HUGE_FROM = 32 << 20,
   COMMIT_STEP_MAX_UNITS = SUPERSLAB_UNITS,
+  AHEAD_SHARE = 8, AHEAD_MAX = 8,
   COMMIT_SHARE = 4              /* a commit may run ahead by a quarter of what is committed */
 };
 #define ALL_UNITS ((uint32_t)0xffffffff)
@@ -138,14 +140,21 @@ static void prefault(char *start, size_t size) {
   for (size_t at = 0; at < size; at += os_page_size) __atomic_fetch_or(start + at, 0, __ATOMIC_RELAXED);
 }
 
+/* A large heap commits the units of so many SuperSlabs with one call: an eighth of what it has. */
+static unsigned ahead_superslabs(void) {
+  size_t ahead = (size_t)counter_get(COUNT_COMMITTED_BYTES) / SUPERSLAB_SIZE / AHEAD_SHARE;
+  return (unsigned)min_size(ahead, AHEAD_MAX);
+}
+
 static bool open_superslab(void) {
   struct superslab *superslab = registry_new_superslab();
   if (superslab == NULL) return false;
   counter_add(COUNT_SUPERSLABS, 1);
   message_print(MESSAGE_VERBOSE, "SuperSlab at %p%s", (void *)superslab->base, superslab->outside ? ", outside the region" : "");
   superslab->huge_pages = huge_pages_earned() && os_advise_huge(superslab->base, SUPERSLAB_SIZE, OS_HUGE_ASK);
-  superslab->committed_mask = superslab->outside ? ALL_UNITS : 0;
-  if (superslab->outside) {
+  bool committed = superslab->outside || registry_commit_ahead(superslab, ahead_superslabs());
+  superslab->committed_mask = committed ? ALL_UNITS : 0;
+  if (committed) {
     counter_add(COUNT_COMMITTED_BYTES, SUPERSLAB_SIZE);
     prefault(superslab->base, SUPERSLAB_SIZE);
   }
@@ -350,6 +359,12 @@ static void shed_empty(struct superslab *superslab, uint64_t now_ms) {
   lock_release(&superslab_lock);
 }
 
+/* Empty SuperSlabs kept: the option's number, or an eighth of all if that is more. */
+static size_t allowed_empty(void) {
+  size_t count = (size_t)option.superslab_max_cached;
+  return count == 0 ? 0 : max_size(count, (size_t)counter_get(COUNT_SUPERSLABS) / EMPTY_SHARE);
+}
+
 void superslab_free_span(struct superslab *superslab, unsigned first, unsigned units) {
   uint32_t mask = run_mask(first, units);
   uint64_t now_ms = os_now_ms();
@@ -359,7 +374,7 @@ void superslab_free_span(struct superslab *superslab, unsigned first, unsigned u
   if (at_once) purge_span(superslab, mask, now_ms);
   lock_acquire(&superslab_lock);
   if (!at_once) set_masks(superslab, superslab->free_mask | mask, superslab->dirty_mask | mask, now_ms);
-  bool surplus = is_empty(superslab) && empty_count > (unsigned)option.superslab_max_cached;
+  bool surplus = is_empty(superslab) && empty_count > allowed_empty();
   lock_release(&superslab_lock);
   if (surplus && option.purge_delay_ms >= 0) shed_empty(superslab, now_ms);
   superslab_tick(now_ms);
