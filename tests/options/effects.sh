@@ -248,6 +248,7 @@ test_invalid_free() {
   load=$(program options/option_load)
   for policy in fallback skip; do
     expect_equal "$policy" "$(preloaded HAKMEM_INVALID_FREE=$policy "$load" foreign 5)" "went on"
+    expect_equal "$policy, early" "$(preloaded HAKMEM_INVALID_FREE=$policy "$load" foreign 5 early)" "went on"
   done
   status=0
   preloaded HAKMEM_INVALID_FREE=abort "$load" foreign 5 >"$tmp/out" 2>"$tmp/err" || status=$?
