@@ -12,7 +12,7 @@ enum {
   BIN_COUNT = SUPERSLAB_UNITS + 1,
   /* More dirty free units than batch_flush bytes and this share of the heap do not wait for the whole delay; but those
      of the last few milliseconds stay, for programs that free all and start again (the clock's step is up to 4 ms). */
-  DIRTY_SHARE = 4, HASTY_MS = 5,
+  DIRTY_SHARE = 4, HASTY_MS = 20,
   EMPTY_SHARE = 8,
   /* Huge pages are asked for once this much is in spans, seven eighths of what is committed. */
   HUGE_FROM = 32 << 20,
@@ -376,7 +376,11 @@ void superslab_free_span(struct superslab *superslab, unsigned first, unsigned u
   if (!at_once) set_masks(superslab, superslab->free_mask | mask, superslab->dirty_mask | mask, now_ms);
   bool surplus = is_empty(superslab) && empty_count > allowed_empty();
   lock_release(&superslab_lock);
-  if (surplus && option.purge_delay_ms >= 0) shed_empty(superslab, now_ms);
+  if (surplus && option.purge_delay_ms >= 0) {
+    /* One that is at work may be needed again at once: then others pay, if they are old enough. */
+    if (superslab->outside || option.superslab_max_cached == 0) shed_empty(superslab, now_ms);
+    else if (now_ms >= HASTY_MS) purge_oldest(now_ms - HASTY_MS, now_ms, (size_t)option.batch_min_size);
+  }
   superslab_tick(now_ms);
 }
 
