@@ -46,7 +46,7 @@ static void load_keep(char **argv) {
   for (size_t i = 0; i < count; i++) {
     block[i] = get(size);
     REQUIRE(block[i] != NULL);
-    memset(block[i], 1, size);
+    block[i][0] = block[i][size - 1] = 1;
   }
   for (size_t i = 0; i < count; i++) free(block[i]);
 }
