@@ -41,7 +41,7 @@ struct slab *slab_create(struct heap *heap, unsigned class_index) {
   slab->remote_bias = slab->bias;
   __atomic_store_n(&slab->remote_bound, 0, __ATOMIC_RELAXED);
   slab->remote_block_size = row->block_size;
-  slab->abandoned_used = 0;
+  __atomic_store_n(&slab->abandoned_used, 0, __ATOMIC_RELAXED);   /* a late pusher of the last life may read it */
   /* The remote word is left as it is: its list is empty, but PENDING may still be set. */
   __atomic_store_n(&slab->heap, heap, __ATOMIC_RELEASE);   /* pairs with remote_hand_over */
   return slab;

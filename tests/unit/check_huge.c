@@ -45,7 +45,8 @@ static long test_madvise(void *start, size_t size, int advice) {
 }
 static long test_mremap(void *start, size_t old_size, size_t new_size, int flags, void *target) {
   bool in_place = !(flags & MREMAP_FIXED);
-  if (fails_now() || refuse_mremap || (refuse_in_place && in_place)) return -ENOMEM;
+  if (refuse_mremap) return -EPERM;   /* before the kernel has taken the target away, unlike ENOMEM */
+  if (fails_now() || (refuse_in_place && in_place)) return -ENOMEM;
   long result = os_kernel.mremap(start, old_size, new_size, flags, target);
   if ((unsigned long)result > -4096UL) return result;
   /* A move takes the old place away, and the target was counted when it was mapped. */

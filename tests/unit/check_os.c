@@ -267,7 +267,7 @@ START_TEST(failed_move_gives_the_target_back) {
   struct os_ops ops = counting_ops();
   ops.mremap = failing_mremap;
   os_ops = &ops;
-  mremap_error = -ENOMEM;
+  mremap_error = -EPERM;
   ck_assert(!os_move(p, 2 * os_page_size, target, 4 * os_page_size));
   ck_assert_uint_eq(munmaps, 1);
   ck_assert(!os_readable_mincore(target, 1));
@@ -385,9 +385,12 @@ END_TEST
 START_TEST(brk_is_the_kernels) {
   os_init();
   ck_assert_uint_eq(os_brk_now(), (uintptr_t)sbrk(0));
-  ck_assert_uint_eq(os_brk_start, os_brk_now());
+  uintptr_t before = os_brk_now();
+  extern char end;   /* of the program's image */
+  ck_assert_uint_le(os_brk_start, before);
+  ck_assert_uint_ge(os_brk_start, (uintptr_t)&end);
   if (sbrk(8192) == (void *)-1) return;
-  ck_assert_uint_eq(os_brk_now() - os_brk_start, 8192);
+  ck_assert_uint_eq(os_brk_now() - before, 8192);
 }
 END_TEST
 
