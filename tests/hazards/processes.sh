@@ -4,15 +4,15 @@
 need_preload
 
 test_fork_in_a_threaded_program() {
-  preloaded timeout 300 "$(program hazards/fork_threads)" "${HAK_TEST_FORKS:-2500}"
+  preloaded timeout 300 "$(program hazards/fork_threads)" "${HAK_TEST_FORKS:-2000}"
 }
 
 test_fork_with_purges_at_once() {
-  preloaded HAKMEM_PURGE_DELAY_MS=0 HAKMEM_SUPERSLAB_MAX_CACHED=0 timeout 300 "$(program hazards/fork_threads)" 400
+  preloaded HAKMEM_PURGE_DELAY_MS=0 HAKMEM_SUPERSLAB_MAX_CACHED=0 timeout 300 "$(program hazards/fork_threads)" 250
 }
 
 test_fork_without_tiers() {
-  preloaded HAKMEM_WRAP_TINY=0 HAKMEM_WRAP_POOL=0 timeout 300 "$(program hazards/fork_threads)" 200
+  preloaded HAKMEM_WRAP_TINY=0 HAKMEM_WRAP_POOL=0 timeout 300 "$(program hazards/fork_threads)" 150
 }
 
 test_vfork_spawn_clone() { preloaded timeout 100 "$(program hazards/spawn)"; }

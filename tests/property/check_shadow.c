@@ -1,7 +1,7 @@
 /* check_shadow.c - random operations on hak_*, with every tier and cache on and off.
 
    HAK_TEST_SCALE, a number from 1 (make check) up, multiplies the operations; HAK_TEST_SEED changes
-   the first seed. A fault prints what is wrong; the same seed with one thread gives the same fault again.
+   the first seed; HAK_TEST_QUICK, set to anything, does a fifth. A fault prints what is wrong; the same seed with one thread gives the same fault again.
    HAK_TEST_TARGET=libc runs the tests on the C library: they must pass there. */
 #include <config.h>
 
@@ -41,7 +41,8 @@ static unsigned long number_from(const char *name, unsigned long otherwise) {
 }
 
 static const struct shadow_sizes mostly_tiny = { 4, 1, 0, 0 };
-static const struct shadow_sizes all_sizes = { 14, 4, 1, 4 << 20 };
+static const struct shadow_sizes all_sizes = { 14, 4, 1, 3 << 20 };
+static const struct shadow_sizes smaller_sizes = { 14, 3, 1, 1 << 20 };
 static const struct shadow_sizes mid_sizes = { 56, 4, 0, 0 };
 static const struct shadow_sizes large_sizes = { 16, 44, 2, 6 << 20 };
 
@@ -50,7 +51,8 @@ static void run(int _i, unsigned threads, unsigned rounds, unsigned long thousan
                 const struct shadow_sizes *sizes) {
   unsigned long scale = number_from("HAK_TEST_SCALE", 1);
   const char *sanitizer = getenv("HAK_TEST_SANITIZER");
-  unsigned long slower = sanitizer != NULL && *sanitizer != 0 ? 12 : 1;
+  unsigned long quick = getenv("HAK_TEST_QUICK") != NULL ? 5 : 1;
+  unsigned long slower = sanitizer != NULL && *sanitizer != 0 ? 12 : quick;
   struct shadow_plan plan = {
     .target = is_libc() ? &libc : &hakmem,
     .seed = number_from("HAK_TEST_SEED", 20260101) + (unsigned)_i * 7919,
@@ -79,13 +81,13 @@ static void run(int _i, unsigned threads, unsigned rounds, unsigned long thousan
 START_TEST(test_one_thread_mostly_tiny) { run(_i, 1, 1, 3500, 4000, 0, &mostly_tiny); }
 END_TEST
 
-START_TEST(test_one_thread_all_sizes) { run(_i, 1, 1, 400, 300, 0, &all_sizes); }
+START_TEST(test_one_thread_all_sizes) { run(_i, 1, 1, 300, 300, 0, &all_sizes); }
 END_TEST
 
 START_TEST(test_one_thread_mid) { run(_i, 1, 1, 800, 500, 0, &mid_sizes); }
 END_TEST
 
-START_TEST(test_one_thread_large) { run(_i, 1, 1, 60, 60, 0, &large_sizes); }
+START_TEST(test_one_thread_large) { run(_i, 1, 1, 50, 60, 0, &large_sizes); }
 END_TEST
 
 START_TEST(test_one_thread_few_blocks) { run(_i, 1, 1, 2000, 3, 0, &mostly_tiny); }
@@ -94,7 +96,7 @@ END_TEST
 START_TEST(test_threads_mostly_tiny) { run(_i, 4, 6, 4000, 1500, 8, &mostly_tiny); }
 END_TEST
 
-START_TEST(test_threads_all_sizes) { run(_i, 4, 4, 400, 120, 6, &all_sizes); }
+START_TEST(test_threads_all_sizes) { run(_i, 4, 4, 300, 120, 6, &all_sizes); }
 END_TEST
 
 START_TEST(test_many_short_threads) { run(_i, 12, 40, 1200, 200, 5, &mostly_tiny); }
@@ -147,13 +149,13 @@ static void run_setting(int row, unsigned threads, unsigned rounds, unsigned lon
   const char *fork_mode = getenv("CK_FORK");
   set_row(row);
   ck_assert(is_in_force(row) || (fork_mode != NULL && strcmp(fork_mode, "no") == 0));
-  run(row, threads, rounds, thousands, 300, threads > 1 ? 6 : 0, &all_sizes);
+  run(row, threads, rounds, thousands, 200, threads > 1 ? 6 : 0, &smaller_sizes);
 }
 
-START_TEST(test_setting_one_thread) { run_setting(_i, 1, 1, 100); }
+START_TEST(test_setting_one_thread) { run_setting(_i, 1, 1, 60); }
 END_TEST
 
-START_TEST(test_setting_threads) { run_setting(_i, 3, 3, 100); }
+START_TEST(test_setting_threads) { run_setting(_i, 3, 3, 60); }
 END_TEST
 
 /* ---- without the reserved region: the radix map serves everything ---- */
