@@ -50,6 +50,11 @@ need_preload() {
   fi
 }
 
+# The machine's programs must be of the interposer's architecture: a 32-bit one on a 64-bit machine is tested with our
+# own programs only.
+fits_the_machine() { [ -z "$(LD_PRELOAD="$HAK_TEST_PRELOAD" /bin/true 2>&1)" ]; }
+need_machine() { fits_the_machine || skip "the machine's programs are of another architecture"; }
+
 # program NAME: the path of a test program, which must exist.
 program() {
   [ -x "$HAK_TEST_BUILDDIR/tests/$1" ] || { echo "FAIL: $HAK_TEST_BUILDDIR/tests/$1 was not built" >&2; exit 1; }
@@ -65,8 +70,24 @@ module() {
   exit 1
 }
 
-# Runs a command, [NAME=VALUE...] COMMAND [ARGUMENT...], under the interposer.
-preloaded() { env LD_PRELOAD="$HAK_TEST_PRELOAD" "$@"; }
+# Runs a command, [NAME=VALUE...] [timeout N] [prlimit --X=N] COMMAND [ARGUMENT...], under the interposer. Neither
+# timeout nor prlimit is under it, nor has its limits: they may be of another architecture.
+preloaded() {
+  preloaded_count=0 preloaded_prefix=
+  for preloaded_word in "$@"; do
+    case $preloaded_word in
+      *=*) preloaded_prefix="$preloaded_prefix $preloaded_word" preloaded_count=$((preloaded_count + 1)) ;;
+      *) break ;;
+    esac
+  done
+  shift "$preloaded_count"
+  preloaded_before=
+  while [ "$1" = timeout ] || [ "$1" = prlimit ]; do
+    preloaded_before="$preloaded_before $1 $2"
+    shift 2
+  done
+  $preloaded_before env LD_PRELOAD="$HAK_TEST_PRELOAD" $preloaded_prefix "$@"
+}
 
 # json_number KEY FILE: the number of a key of the statistics; fails if it is not there.
 json_number() {

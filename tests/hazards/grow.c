@@ -11,6 +11,8 @@ struct link {
   size_t size;
 };
 
+static volatile size_t too_large = (size_t)PTRDIFF_MAX - 4096;   /* volatile: gcc would warn */
+
 static size_t grow_by(size_t size, bool by_calloc) {
   struct link *chain = NULL;
   size_t total = 0, count = 0;
@@ -33,7 +35,7 @@ static size_t grow_by(size_t size, bool by_calloc) {
     /* The refusal leaves the old block as it was. */
     struct link *same = opaque(chain);
     errno = 0;
-    REQUIRE(opaque(realloc(chain, (size_t)1 << 31)) == NULL && errno == ENOMEM && same->size == size);
+    REQUIRE(opaque(realloc(chain, too_large)) == NULL && errno == ENOMEM && same->size == size);
   }
   size_t freed = 0;
   while (chain != NULL) {

@@ -33,6 +33,7 @@ test_seccomp_with_options() {
 }
 
 test_man_in_its_sandbox() {
+  need_machine
   need man
   man -w ls >/dev/null 2>&1 || skip "no manual pages here"
   man ls >"$tmp/plain" 2>/dev/null || skip "man does not work here"
@@ -41,6 +42,7 @@ test_man_in_its_sandbox() {
 }
 
 test_address_space_ladder() {
+  need_machine
   need prlimit
   for mib in 8 9 10 11 12 14 16 20 24 32 48 64 96 128 192 256 384 512 768 1024 2048 4096 16384 65536 131072; do
     prlimit --as=$((mib * 1048576)) /bin/true 2>/dev/null || continue   # not even without
@@ -72,6 +74,7 @@ test_growth_into_the_data_limit() {
 }
 
 test_programs_in_little_address_space() {
+  need_machine
   need prlimit sort
   seq 1 20000 | sort -R --random-source=/bin/sh >"$tmp/in"
   prlimit --as=$((64 << 20)) sort -S 1M -T "$tmp" "$tmp/in" >"$tmp/plain"

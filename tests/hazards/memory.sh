@@ -29,6 +29,7 @@ resident() {
 }
 
 test_small_process_stays_small() {
+  need_machine
   need awk
   [ -r /proc/self/smaps_rollup ] || skip "no smaps_rollup"
   without=$(resident A=b)
@@ -38,6 +39,7 @@ test_small_process_stays_small() {
 }
 
 test_huge_pages_only_where_they_pay() {
+  need_machine
   mode=$(sed -n 's/.*\[\(.*\)\].*/\1/p' /sys/kernel/mm/transparent_hugepage/enabled 2>/dev/null) || true
   [ -n "$mode" ] || skip "no transparent huge pages in this kernel"
   need awk
@@ -48,6 +50,7 @@ test_huge_pages_only_where_they_pay() {
 }
 
 test_valgrind() {
+  need_machine
   need valgrind
   valgrind -q /bin/true || skip "valgrind does not work here"
   preloaded valgrind -q --error-exitcode=9 /bin/true >"$tmp/out" 2>&1 || { cat "$tmp/out"; fail "valgrind /bin/true"; }
@@ -55,6 +58,7 @@ test_valgrind() {
 }
 
 test_callgrind_counts() {
+  need_machine
   need valgrind
   preloaded valgrind -q --tool=callgrind --callgrind-out-file="$tmp/callgrind" "$(program hazards/workload)" 200 >"$tmp/out"
   "$(program hazards/workload)" 200 >"$tmp/plain"
@@ -81,11 +85,13 @@ END
 }
 
 test_asan_program_with_its_runtime_inside() {
+  need_machine
   build_asan clang
   expect_equal "output" "$(preloaded "$tmp/a")" "sanitized"
 }
 
 test_asan_program_with_a_shared_runtime() {
+  need_machine
   build_asan gcc
   runtime=$(gcc -print-file-name=libasan.so)
   [ "$runtime" != libasan.so ] || skip "gcc has no shared runtime"

@@ -37,6 +37,7 @@ test_report_spares_a_reused_fd_2() {
 }
 
 test_report_spares_what_sort_writes() {
+  need_machine
   need sort
   printf 'b\nc\na\n' >"$tmp/in"
   preloaded HAKMEM_STATS=1 sort "$tmp/in" -o "$tmp/out" 2>"$tmp/err"

@@ -2,6 +2,7 @@
    dlsym's users, and allocates in each of them: a start of the interposer that used one of
    them would come back into itself. */
 #include <config.h>
+#undef _FILE_OFFSET_BITS   /* it gives open and open64 one name where they are two functions */
 
 #include <dlfcn.h>
 #include <fcntl.h>

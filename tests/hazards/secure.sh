@@ -57,6 +57,7 @@ test_plain_program_listens() {
 }
 
 test_su_and_shell_under_ld_so_preload() {
+  need_machine
   needs
   need su
   in_copied_etc 'su -s /bin/sh nobody -c "echo shell of \$(id -un)"; sh -c "ls / | sort | head -n 3"; true' \

@@ -41,6 +41,7 @@ test_malloc_info_is_xml() {
 }
 
 test_cxx_operators() {
+  need_machine
   need c++
   cxx=$tmp/cxx_semantics
   c++ -std=c++17 -O1 -o "$cxx" "$source_dir/cxx_semantics.cc" || skip "no C++17 compiler that works"

@@ -28,19 +28,20 @@ test_start_is_not_reentered() {
   workload=$(program hazards/workload)
   "$workload" 1000 >"$tmp/plain"
   for order in "$reenter $HAK_TEST_PRELOAD" "$HAK_TEST_PRELOAD $reenter"; do
-    env LD_PRELOAD="$order" REENTER_REPORT=1 timeout 60 "$workload" 1000 >"$tmp/out" 2>"$tmp/err"
+    timeout 60 env LD_PRELOAD="$order" REENTER_REPORT=1 "$workload" 1000 >"$tmp/out" 2>"$tmp/err"
     cmp "$tmp/plain" "$tmp/out"
     expect_equal "standard error" "$(cat "$tmp/err")" "reentered"
     # A limit of address space makes the start read a file.
-    env LD_PRELOAD="$order" prlimit --as=4000000000 timeout 60 "$workload" 1000 >"$tmp/out"
+    timeout 60 prlimit --as=4000000000 env LD_PRELOAD="$order" "$workload" 1000 >"$tmp/out"
     cmp "$tmp/plain" "$tmp/out"
-    env LD_PRELOAD="$order" HAKMEM_STATS=json HAKMEM_LOG_FILE="$tmp/log" timeout 60 "$workload" 1000 >"$tmp/out"
+    timeout 60 env LD_PRELOAD="$order" HAKMEM_STATS=json HAKMEM_LOG_FILE="$tmp/log" "$workload" 1000 >"$tmp/out"
     cmp "$tmp/plain" "$tmp/out"
     [ -s "$tmp/log" ] || fail "no report"
   done
 }
 
 test_malloc_is_really_called() {
+  need_machine
   # A version node on malloc in the interposer would leave it unused.
   need readelf
   ! readelf --version-info --wide "$HAK_TEST_PRELOAD" | grep -q 'Version definition' ||
@@ -51,6 +52,7 @@ test_malloc_is_really_called() {
 }
 
 test_nothing_is_printed_by_default() {
+  need_machine
   preloaded ls / >"$tmp/out" 2>"$tmp/err"
   ls / >"$tmp/plain"
   cmp "$tmp/plain" "$tmp/out"
@@ -64,7 +66,7 @@ test_missing_proc_and_sys() {
   # Nothing to read about the machine: an empty /proc and /sys.
   "$(program hazards/workload)" 1000 >"$tmp/plain"
   unshare -m sh -c "mount -t tmpfs none /proc && mount -t tmpfs none /sys &&
-    LD_PRELOAD='$HAK_TEST_PRELOAD' prlimit --as=4000000000 '$(program hazards/workload)' 1000" >"$tmp/out"
+    prlimit --as=4000000000 env LD_PRELOAD='$HAK_TEST_PRELOAD' '$(program hazards/workload)' 1000" >"$tmp/out"
   cmp "$tmp/plain" "$tmp/out"
 }
 

@@ -2,6 +2,7 @@
 # programs.sh - real programs, with and without the interposer: the same output, the same status.
 . "$(dirname "$0")/../lib.sh"
 need_preload
+fits_the_machine || { echo "SKIP: the machine's programs are of another architecture than the interposer"; exit 77; }
 
 # run_in_folder COMMAND...: runs it in an empty $tmp/run, with its output in files there.
 run_in_folder() {

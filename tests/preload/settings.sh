@@ -21,6 +21,7 @@ under_settings() {
 test_workload_under_every_setting() { under_settings "$(program hazards/workload)" 3000; }
 
 test_python3_under_every_setting() {
+  need_machine
   need python3
   under_settings env PYTHONMALLOC=malloc python3 -S -c '
 import hashlib
@@ -32,11 +33,13 @@ print(sum(map(len, b)))'
 }
 
 test_perl_under_every_setting() {
+  need_machine
   need perl
   under_settings perl -e 'my %h; $h{$_ * 7919 % 30011} .= "x" x ($_ % 100) for 1 .. 30000; my $n = 0; $n += length for values %h; print "$n\n"'
 }
 
 test_fork_under_every_setting() {
+  need_machine
   need sh sort
   under_settings sh -c 'for i in 1 2 3 4 5 6; do (seq "$i" 2000 | sort -rn | head -n 2) & wait; done'
 }

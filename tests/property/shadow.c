@@ -149,7 +149,7 @@ static uint64_t draw(struct runner *runner) {
 static size_t draw_size(struct runner *runner) {
   const struct shadow_sizes *sizes = &runner->plan->sizes;
   uint64_t kind = draw(runner) % 64;
-  uint64_t value = draw(runner);
+  size_t value = (size_t)draw(runner);
   if (kind < sizes->huge) return (1 << 20) + 1 + value % sizes->huge_max;
   kind -= sizes->huge;
   if (kind < sizes->large) return (32 << 10) + 1 + value % (992 << 10);
@@ -246,7 +246,7 @@ static void release(struct runner *runner, struct block *block) {
 
 static void resize(struct runner *runner, struct block *block) {
   const struct shadow_target *target = runner->plan->target;
-  size_t size = draw(runner) % 2 == 0 ? draw_size(runner) : block->size + block->size / (1 + draw(runner) % 16) + 1;
+  size_t size = draw(runner) % 2 == 0 ? draw_size(runner) : block->size + block->size / (1 + (size_t)draw(runner) % 16) + 1;
   if (size > (1 << 20) + runner->plan->sizes.huge_max) size %= 2000;
   if (size == 0) size = 1;
   check_live(runner, block);
