@@ -110,12 +110,14 @@ static bool has_pending_reference(const struct slab *slab) {
   return (__atomic_load_n(&slab->remote, __ATOMIC_RELAXED) & REMOTE_PENDING) != 0;
 }
 
+static uint32_t keep_bound(const struct heap *heap) { return KEEP_UNITS + heap->bytes_units / KEEP_SHARE; }
+
 /* May an empty slab stay? It must while it is on a pending stack: its next life's owner could not be told of frees. */
 static bool keep_empty(const struct heap *heap, const struct slab *slab) {
   if (has_pending_reference(slab)) return true;
   if (is_bigcache_run(slab))
     return counter_get(COUNT_BIGCACHE_BYTES) + slab->block_size <= (uint64_t)option.bigcache_max;
-  return option.purge_delay_ms != 0 && heap->kept_units + slab->units <= KEEP_UNITS + heap->bytes_units / KEEP_SHARE;
+  return option.purge_delay_ms != 0 && heap->kept_units + slab->units <= keep_bound(heap);
 }
 
 /* After used has fallen, in a slab that is not current. Returns the slab when it is to be destroyed by the caller. */
@@ -304,7 +306,8 @@ void heap_release_empty(struct heap *heap, uint64_t now_ms, bool all) {
     for (struct slab *slab = heap->queue[class].tail, *before; slab != NULL && slab->state == SLAB_EMPTY; slab = before) {
       before = slab->previous;
       bool old = (uint32_t)now_ms - slab->kept_ms >= (uint32_t)option.purge_delay_ms;
-      if ((all || old) && limit != 0 && give_up_empty(heap, slab, &left)) limit--;
+      bool too_many = heap->kept_units > keep_bound(heap) && !is_bigcache_run(slab);   /* the heap has shrunk */
+      if ((all || old || too_many) && limit != 0 && give_up_empty(heap, slab, &left)) limit--;
     }
   lock_release(&heap->lock);
   finish(&left);
@@ -377,7 +380,10 @@ void heap_free_event(struct slab *slab) {
     gone = after_frees(heap, slab);
   }
   lock_release(&heap->lock);
-  if (gone != NULL) slab_destroy(gone);
+  if (gone != NULL) {
+    slab_destroy(gone);
+    if (heap->kept_units > keep_bound(heap)) heap_release_empty(heap, os_now_ms(), false);
+  }
   heap_tick(heap);
 }
 

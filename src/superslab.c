@@ -12,12 +12,15 @@ enum {
   BIN_COUNT = SUPERSLAB_UNITS + 1,
   /* More dirty free units than batch_flush bytes and this share of the heap do not wait for the whole delay; but those
      of the last few milliseconds stay, for programs that free all and start again (the clock's step is up to 4 ms). */
-  DIRTY_SHARE = 4, HASTY_MS = 20,
+  DIRTY_SHARE = 2, HASTY_MS = 20,
+  /* Four times that many batches, or as much as the heap, is too much at any age: what a process keeps that then only sleeps. */
+  HARD_BATCHES = 4, HARD_SHARE = 1,
   EMPTY_SHARE = 8,
+  LONG_RUN = 16,                /* units */
   /* Huge pages are asked for once this much is in spans, seven eighths of what is committed. */
   HUGE_FROM = 32 << 20,
   COMMIT_STEP_MAX_UNITS = SUPERSLAB_UNITS,
-  AHEAD_SHARE = 8, AHEAD_MAX = 8,
+  AHEAD_SHARE = 4, AHEAD_MAX = 8,
   COMMIT_SHARE = 4              /* a commit may run ahead by a quarter of what is committed */
 };
 #define ALL_UNITS ((uint32_t)0xffffffff)
@@ -140,7 +143,7 @@ static void prefault(char *start, size_t size) {
   for (size_t at = 0; at < size; at += os_page_size) __atomic_fetch_or(start + at, 0, __ATOMIC_RELAXED);
 }
 
-/* A large heap commits the units of so many SuperSlabs with one call: an eighth of what it has. */
+/* A large heap commits the units of so many SuperSlabs with one call: a quarter of what it has. */
 static unsigned ahead_superslabs(void) {
   size_t ahead = (size_t)counter_get(COUNT_COMMITTED_BYTES) / SUPERSLAB_SIZE / AHEAD_SHARE;
   return (unsigned)min_size(ahead, AHEAD_MAX);
@@ -271,6 +274,13 @@ static void put_back(struct superslab *superslab, uint32_t mask, const struct pu
   set_masks(superslab, superslab->free_mask | mask, superslab->dirty_mask | dirty, now_ms);
 }
 
+/* The SuperSlab whose dirty units go first, NULL: none is due. The oldest; where any age will do, one with a long run. */
+static struct superslab *next_to_purge(uint64_t before_ms, uint64_t now_ms) {
+  if (oldest == NULL || oldest->dirty_since_ms > before_ms) return NULL;
+  if (before_ms == now_ms && dirty_set >> LONG_RUN != 0) return by_dirty[63 - __builtin_clzll(dirty_set)];
+  return oldest;
+}
+
 /* Purges the dirty units of up to a few of the SuperSlabs that have had them for longest: those dirty since before_ms
    or earlier; runs of at least that many bytes. Returns the bytes that were tried, 0: nothing to do. */
 static size_t purge_oldest(uint64_t before_ms, uint64_t now_ms, size_t least) {
@@ -281,9 +291,9 @@ static size_t purge_oldest(uint64_t before_ms, uint64_t now_ms, size_t least) {
   struct purge_batch batch;
   purge_batch_init(&batch);
   lock_acquire(&superslab_lock);
+  struct superslab *next;
   for (unsigned looked = 0; looked < LOOKED_AT && count < MOST && batch.bytes < (size_t)option.batch_flush &&
-                            batch.count < PURGE_BATCH_RANGES && oldest != NULL && oldest->dirty_since_ms <= before_ms; looked++) {
-    struct superslab *next = oldest;
+                            batch.count < PURGE_BATCH_RANGES && (next = next_to_purge(before_ms, now_ms)) != NULL; looked++) {
     mask[count] = collect(next, least, &batch);
     if (next->dirty_mask != 0) {   /* short runs stay: young again */
       age_unlink(next);
@@ -328,8 +338,8 @@ static void drop_outside(struct superslab *superslab) {
   lock_release(&superslab_lock);
 }
 
-static size_t dirty_bound(void) {
-  return max_size((size_t)option.batch_flush, (size_t)counter_get(COUNT_SPAN_BYTES) / DIRTY_SHARE);
+static size_t dirty_bound(size_t batches, size_t share) {
+  return max_size((size_t)option.batch_flush * batches, (size_t)counter_get(COUNT_SPAN_BYTES) / share);
 }
 
 void superslab_tick(uint64_t now_ms) {
@@ -337,7 +347,8 @@ void superslab_tick(uint64_t now_ms) {
   if (option.purge_delay_ms < 0 || dirty == 0) return;
   uint64_t delay = (uint64_t)option.purge_delay_ms;
   if (now_ms >= delay && purge_oldest(now_ms - delay, now_ms, (size_t)option.batch_min_size) != 0) return;
-  if (dirty > dirty_bound() && now_ms >= HASTY_MS) purge_oldest(now_ms - HASTY_MS, now_ms, (size_t)option.batch_min_size);
+  uint64_t before = dirty > dirty_bound(HARD_BATCHES, HARD_SHARE) ? now_ms : now_ms - min_size(HASTY_MS, (size_t)now_ms);
+  if (dirty > dirty_bound(1, DIRTY_SHARE)) purge_oldest(before, now_ms, (size_t)option.batch_min_size);
 }
 
 /* One SuperSlab too many is wholly free: unmaps it, or purges it now, where it is. */
