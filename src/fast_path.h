@@ -14,7 +14,7 @@
 HAK_INLINE void *fast_malloc(size_t size, void *(*slow)(size_t)) {
   struct slab *slab;
   if (likely(size <= TINY_MAX)) slab = thread_table()->granule[(size + GRANULE - 1) / GRANULE];
-  else if (likely(size <= CACHED_MAX)) slab = thread_table()->cached[cached_of_step[(size + (1 << STEP_SHIFT) - 1) >> STEP_SHIFT]];
+  else if (likely(size <= CACHED_MAX)) slab = thread_table()->cached[load_racy(&cached_of_step[(size + (1 << STEP_SHIFT) - 1) >> STEP_SHIFT])];
   else return slow(size);
   if (unlikely(slab->free == NULL)) return slow(size);
   return slab_pop(slab);

@@ -127,7 +127,7 @@ static struct slab *after_frees(struct heap *heap, struct slab *slab) {
     if (is_queued(slab)) dequeue(heap, slab);
     if (keep_empty(heap, slab)) {
       slab->state = SLAB_EMPTY;
-      slab->kept_ms = (uint32_t)os_now_ms();
+      slab->kept_ms = (uint32_t)heap->clock_ms;
       heap->kept_units += slab->units;
       if (is_bigcache_run(slab)) {
         counter_add(COUNT_BIGCACHE_KEPT, 1);
@@ -372,6 +372,7 @@ struct block *heap_alloc(struct heap *heap, unsigned class_index, bool *zeroed) 
 void heap_free_event(struct slab *slab) {
   struct heap *heap = slab->heap;
   struct slab *gone = NULL;
+  if (slab->state != SLAB_CURRENT) heap->clock_ms = os_now_ms();
   lock_acquire(&heap->lock);
   if (slab->state == SLAB_CURRENT) {
     count_current_frees(heap, slab);
@@ -382,7 +383,7 @@ void heap_free_event(struct slab *slab) {
   lock_release(&heap->lock);
   if (gone != NULL) {
     slab_destroy(gone);
-    if (heap->kept_units > keep_bound(heap)) heap_release_empty(heap, os_now_ms(), false);
+    if (heap->kept_units > keep_bound(heap)) heap_release_empty(heap, heap->clock_ms, false);
   }
   heap_tick(heap);
 }
@@ -397,7 +398,7 @@ void heap_tick(struct heap *heap) {
   heap->ticks = 0;
   remote_flush(heap);
   heap_drain_pending(heap, DRAIN_SLABS);
-  uint64_t now_ms = os_now_ms();
+  uint64_t now_ms = heap->clock_ms = os_now_ms();
   if (option.purge_delay_ms >= 0 && now_ms - heap->looked_ms > (uint64_t)option.purge_delay_ms) {
     heap->looked_ms = now_ms;
     heap_retire_idle(heap, false);

@@ -40,6 +40,7 @@ struct heap {
   uint32_t bytes_units;                      /* units in its slabs */
   uint32_t kept_units;                       /* of those, in EMPTY slabs */
   uint32_t ticks;                            /* slow paths since the clock was read */
+  uint64_t clock_ms;                         /* when the clock was last read: never under a lock, it may be another object's function */
   uint64_t looked_ms;                        /* when idle slabs were looked for */
   uint32_t batch_evictions, batch_total, batch_direct;   /* remote.c */
   uint64_t remote_frees, remote_pushes;      /* blocks freed for others, and compare-and-swaps that took */

@@ -117,7 +117,7 @@ static bool unmap(struct huge *huge) {
   set_state(huge, HUGE_KEPT);
   lock_acquire(&huge_lock);
   huge->next = refused;
-  refused = huge;
+  __atomic_store_n(&refused, huge, __ATOMIC_RELAXED);   /* take_refused looks without the lock first */
   lock_release(&huge_lock);
   return false;
 }
@@ -152,7 +152,7 @@ static struct huge *take_refused(size_t size, size_t alignment) {
     link = &(*link)->next;
   struct huge *huge = *link;
   if (huge != NULL)
-    *link = huge->next;
+    __atomic_store_n(link, huge->next, __ATOMIC_RELAXED);
   lock_release(&huge_lock);
   return huge;
 }

@@ -68,7 +68,8 @@ void size_class_init(bool tiny, bool mid, bool l25) {
     while (size_classes[class].block_size < s << STEP_SHIFT) class++;
     unsigned served = first_enabled(class, on);
     bool cached = served >= CLASS_MID_FIRST && served < CLASS_RUN_FIRST;
-    cached_of_step[s] = (uint8_t)(cached ? served - CLASS_MID_FIRST : CACHED_COUNT);
+    /* A thread that has not started may look at any of them: all its entries are without a block. */
+    store_racy(&cached_of_step[s], (uint8_t)(cached ? served - CLASS_MID_FIRST : CACHED_COUNT));
   }
 }
 

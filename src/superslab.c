@@ -197,11 +197,12 @@ static bool make_committed(struct superslab *superslab, unsigned first, unsigned
   uint32_t done = commit_units(superslab, run) ? run : 0;
   if (done == 0 && run != mine && commit_units(superslab, mine)) done = mine;   /* less may still be had */
 
+  uint64_t now_ms = os_now_ms();
   lock_acquire(&superslab_lock);
   counter_add(COUNT_COMMITTED_BYTES, (uint64_t)bit_count(done & ~superslab->committed_mask) * UNIT_SIZE);
   superslab->committed_mask |= done;
   uint32_t back = done != 0 ? run & ~mine : run;
-  set_masks(superslab, superslab->free_mask | back, superslab->dirty_mask | (done != 0 ? 0 : dirty), os_now_ms());
+  set_masks(superslab, superslab->free_mask | back, superslab->dirty_mask | (done != 0 ? 0 : dirty), now_ms);
   lock_release(&superslab_lock);
   return done != 0;
 }
@@ -333,8 +334,9 @@ static void drop_outside(struct superslab *superslab) {
     return;
   }
   uint32_t dirty = os_purge(superslab->base, SUPERSLAB_SIZE) ? 0 : ALL_UNITS;
+  uint64_t now_ms = os_now_ms();
   lock_acquire(&superslab_lock);
-  set_masks(superslab, ALL_UNITS, dirty, os_now_ms());
+  set_masks(superslab, ALL_UNITS, dirty, now_ms);
   lock_release(&superslab_lock);
 }
 
