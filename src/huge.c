@@ -304,8 +304,8 @@ static bool move(struct huge *huge, size_t size) {
     return false;
   counter_add(COUNT_MAPPINGS_MADE, 1);
   if (!registry_insert_huge(target, huge)) {
-    if (os_unmap(target, size))
-      counter_add(COUNT_MAPPINGS_GONE, 1);
+    os_discard(target, size);
+    counter_add(COUNT_MAPPINGS_GONE, 1);
     return false;
   }
   registry_remove_huge(target);

@@ -45,8 +45,8 @@ static void *map_chunk(size_t size) {
 
 /* The chunk came too late: another thread has brought one meanwhile. */
 static void unmap_chunk(void *chunk, size_t size) {
-  if (os_unmap(chunk, size))
-    __atomic_fetch_sub(&bytes_taken, size, __ATOMIC_RELAXED);
+  os_discard(chunk, size);
+  __atomic_fetch_sub(&bytes_taken, size, __ATOMIC_RELAXED);
 }
 
 /* size <= SHARED_MAX and the current chunk had no room for it. */

@@ -135,7 +135,9 @@ static struct lock refused_lock = LOCK_INIT(RANK_OS);
 static struct { void *start; size_t size; } refused[REFUSED_MAX];   /* lock */
 static unsigned refused_count;                                      /* lock; also read without it */
 
-static void discard(void *start, size_t size) {
+void os_discard(void *start, size_t size) {
+  lock_assert_none_held();
+  __atomic_fetch_add(&unmap_count, 1, __ATOMIC_RELEASE);
   if (!failed(os_ops->munmap(start, size)))
     return;
   lock_acquire(&refused_lock);
@@ -163,7 +165,7 @@ static HAK_COLD void discard_again(void) {
     if (start == NULL)
       return;
     if (failed(os_ops->munmap(start, size))) {
-      discard(start, size);
+      os_discard(start, size);
       return;
     }
   }
@@ -193,9 +195,9 @@ static HAK_COLD void *map_and_trim(size_t size, size_t alignment) {
   char *aligned = start + (align_up((uintptr_t)start, alignment) - (uintptr_t)start);
   size_t before = (size_t)(aligned - start);
   if (before != 0)
-    discard(start, before);
+    os_discard(start, before);
   if (slack != before)
-    discard(aligned + size, slack - before);
+    os_discard(aligned + size, slack - before);
   return aligned;
 }
 
@@ -209,7 +211,7 @@ void *os_map_aligned(size_t size, size_t alignment) {
   if (start == NULL)
     return NULL;
   if (!is_aligned(start, alignment)) {
-    discard(start, size);
+    os_discard(start, size);
     start = map_and_trim(size, alignment);
   }
   if (start != NULL && alignment <= PLACE_ALIGNMENT_MAX)
@@ -256,7 +258,7 @@ bool os_move(void *start, size_t old_size, void *target, size_t new_size) {
      (ENOMEM, which has other reasons too). Another thread may have mapped something there
      since; better a range without pages too many than one of another's gone. */
   if (result != -EFAULT && result != -EAGAIN && result != -ENOMEM)
-    os_unmap(target, new_size);
+    os_discard(target, new_size);
   return false;
 }
 

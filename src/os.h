@@ -21,6 +21,8 @@ void *os_map(void *hint, size_t size);
 /* The same, with the start aligned (a power of two >= the page size). */
 void *os_map_aligned(size_t size, size_t alignment);
 bool os_unmap(void *start, size_t size);
+/* For a range that nobody uses any more: unmaps it, now or, if the kernel refuses, later (os_retry_unmap). */
+void os_discard(void *start, size_t size);
 /* Makes reserved pages readable and writable. */
 bool os_commit(void *start, size_t size);
 /* Gives pages back: they read as zero afterwards. False: they are unchanged (locked memory, say). */
@@ -61,7 +63,7 @@ void os_futex_wake(uint32_t *word, int count);
 ssize_t os_write(int fd, const void *data, size_t size);
 int os_getpid(void);
 
-/* Ranges that the kernel refused to unmap while an aligned mapping was made are remembered (lock of rank OS), and tried again
+/* Discarded ranges that the kernel refused to unmap are remembered (lock of rank OS), and tried again
    after each unmap that works, or here. */
 void os_retry_unmap(void);
 void os_fork_prepare(void);

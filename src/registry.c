@@ -146,7 +146,7 @@ static uintptr_t *radix_entry(const void *p, bool make) {
     if (leaf == NULL) return NULL;
     uintptr_t *winner = NULL;
     if (!__atomic_compare_exchange_n(&radix_root[top], &winner, leaf, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-      os_unmap(leaf, size);
+      os_discard(leaf, size);
       leaf = winner;
     }
   }
@@ -195,7 +195,7 @@ static struct superslab *open_outside(void) {
     if (option.thp == THP_NEVER || option.thp == THP_AUTO)
       os_advise_huge(superslab->base, SUPERSLAB_SIZE, OS_HUGE_NEVER);
     if (radix_set(superslab->base, SUPERSLAB_UNITS, (uintptr_t)superslab | TAG_SUPERSLAB)) return superslab;
-    os_unmap(superslab->base, SUPERSLAB_SIZE);
+    os_discard(superslab->base, SUPERSLAB_SIZE);
   }
   outside_metadata_put_back(superslab);
   return NULL;
