@@ -140,7 +140,9 @@ static bool huge_pages_earned(void) {
 static void prefault(char *start, size_t size) {
   if (option.ss_prefault == PREFAULT_POPULATE && os_populate(start, size)) return;
   if (option.ss_prefault == PREFAULT_OFF) return;
-  for (size_t at = 0; at < size; at += os_page_size) __atomic_fetch_or(start + at, 0, __ATOMIC_RELAXED);
+  /* Nobody else has these units yet. Volatile: compilers make a load of an atomic "or" with nothing. */
+  volatile char *byte = start;
+  for (size_t at = 0; at < size; at += os_page_size) byte[at] = byte[at];
 }
 
 /* A large heap commits the units of so many SuperSlabs with one call: a quarter of what it has. */

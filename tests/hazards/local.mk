@@ -40,6 +40,8 @@ tests_hazards_secure_helper_SOURCES = tests/hazards/secure_helper.c $(hazard_com
 tests_hazards_secure_helper_LDADD = -ldl
 tests_hazards_semantics_SOURCES = tests/hazards/semantics.c tests/hazards/status.c $(hazard_common)
 tests_hazards_semantics_LDADD =
+# Compilers know of malloc what this is to find out.
+tests_hazards_semantics_CFLAGS = $(AM_CFLAGS) -fno-builtin
 tests_hazards_signal_handler_SOURCES = tests/hazards/signal_handler.c $(hazard_common)
 tests_hazards_signal_handler_LDADD =
 tests_hazards_spawn_SOURCES = tests/hazards/spawn.c $(hazard_common)
