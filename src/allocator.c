@@ -104,23 +104,38 @@ void *allocator_aligned(size_t alignment, size_t size) {
 static const char *const tier_names[TIER_COUNT] = { "tiny", "mid", "l25", "huge" };
 
 static void trace_route(const void *p, enum tier tier, const char *how) {
+  if (!option.free_route_trace) return;
   counter_add(COUNT_ROUTE_TINY + (enum counter)tier, 1);
   trace_line("free %p route %s%s", p, tier_names[tier], how);
 }
 
-static void free_in_slab(void *p, const struct registry_entry *entry) {
-  struct slab *slab = entry->slab;
-  bool local = (entry->owner & ~OWNER_SLOW) == thread_id();
-  if (option.free_route_trace) trace_route(p, size_class_tier(slab->class_index), local ? "" : " remote");
-  if (local) {
-    if (CHECKS && !slab_is_block(slab, (uintptr_t)p - (uintptr_t)region_base)) bad_pointer_ours(CALL_FREE, p, BAD_INTERIOR);
-    else if (block_is_free(p)) bad_pointer_ours(CALL_FREE, p, BAD_DOUBLE_FREE);
-    else heap_free_local(slab, p);
-    return;
+static void free_invalid(const void *p, enum bad_reason reason) {
+  if (option.free_route_trace) trace_line("free %p route invalid", p);
+  bad_pointer_ours(CALL_FREE, p, reason);
+}
+
+static void free_own(struct slab *slab, void *p) {
+  if (CHECKS && !slab_is_block(slab, (uintptr_t)p - (uintptr_t)region_base)) {
+    free_invalid(p, BAD_INTERIOR);
+  } else if (block_is_free(p)) {
+    free_invalid(p, BAD_DOUBLE_FREE);
+  } else {
+    trace_route(p, size_class_tier(slab->class_index), "");
+    heap_free_local(slab, p);
   }
+}
+
+static void free_remote(struct slab *slab, void *p) {
+  enum tier tier = size_class_tier(slab->class_index);   /* before another thread can get the slab */
   enum remote_result result = remote_free(thread_heap(), slab, p);
-  if (result == REMOTE_DOUBLE) bad_pointer_ours(CALL_FREE, p, BAD_DOUBLE_FREE);
-  if (result == REMOTE_NOT_A_BLOCK) bad_pointer_ours(CALL_FREE, p, BAD_INTERIOR);
+  if (result == REMOTE_DOUBLE) free_invalid(p, BAD_DOUBLE_FREE);
+  else if (result == REMOTE_NOT_A_BLOCK) free_invalid(p, BAD_INTERIOR);
+  else trace_route(p, tier, " remote");
+}
+
+static void free_in_slab(void *p, const struct registry_entry *entry) {
+  if ((entry->owner & ~OWNER_SLOW) == thread_id()) free_own(entry->slab, p);
+  else free_remote(entry->slab, p);
 }
 
 void allocator_free(void *p) {
@@ -135,10 +150,10 @@ void allocator_free(void *p) {
   if (entry.kind == REGISTRY_UNIT && entry.owner != OWNER_NONE) {
     free_in_slab(p, &entry);
   } else if (entry.kind == REGISTRY_HUGE) {
-    if (option.free_route_trace) trace_route(p, TIER_HUGE, "");
-    if (huge_free(entry.huge, p) == HUGE_NOT_LIVE) bad_pointer_ours(CALL_FREE, p, BAD_DOUBLE_FREE);
+    if (huge_free(entry.huge, p) == HUGE_NOT_LIVE) free_invalid(p, BAD_DOUBLE_FREE);
+    else trace_route(p, TIER_HUGE, "");
   } else if (entry.kind == REGISTRY_UNIT) {
-    bad_pointer_ours(CALL_FREE, p, BAD_NEVER_ALLOCATED);
+    free_invalid(p, BAD_NEVER_ALLOCATED);
   } else if (bad_pointer_unknown(CALL_FREE, p) == VERDICT_LIBC) {
     if (option.free_route_trace) trace_line("free %p route foreign", p);
     libc_door_free(p);

@@ -288,6 +288,10 @@ test_free_route_trace() {
   done
   preloaded HAKMEM_FREE_ROUTE_TRACE=1 HAKMEM_LOG_FILE="$tmp/foreign" "$(program options/option_load)" foreign 3 >"$tmp/out"
   expect_equal "foreign" "$(grep -c '^free 0x[0-9a-f]* route foreign$' "$tmp/foreign")" 3
+  # What is no block takes no tier's route.
+  preloaded HAKMEM_INVALID_FREE=skip HAKMEM_FREE_ROUTE_TRACE=1 HAKMEM_LOG_FILE="$tmp/twice.log" \
+    "$(program misuse/double_free_huge)" malloc free single >"$tmp/out" 2>&1 || fail "a double free that is skipped"
+  expect_equal "double frees" "$(grep -c '^free 0x[0-9a-f]* route invalid$' "$tmp/twice.log")" 1
   # Every free is there: as many lines as requests less live blocks.
   load "$tmp/statistics" HAKMEM_FREE_ROUTE_TRACE=1 -- tiers
   traced=$(grep -c '^free ' "$tmp/statistics")
