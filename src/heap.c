@@ -11,6 +11,8 @@ enum {
   CURRENT_COUNTDOWN = 1 << 30,   /* frees between events of a current slab: only so that the count never wraps */
   REQUEUE_SHARE = 8,             /* a full slab is queued once an eighth of it is free */
   KEEP_UNITS = 64, KEEP_SHARE = 4,   /* EMPTY slabs kept: 4 MiB and a quarter of the heap */
+  CREDIT_MAX_UNITS = 1024, CREDIT_DECAY = 16,   /* and what was given up and wanted again, up to 64 MiB; a sixteenth is
+                                                   forgotten with each look */
   IDLE_CAPACITY = 64,            /* current slabs of at most so many blocks are looked at: whether they are in use */
   BIGCACHE_RUN_MIN = 512 << 10,
   RELEASE_SLABS = 16,            /* EMPTY slabs that grow too old, given up by one slow path */
@@ -110,7 +112,21 @@ static bool has_pending_reference(const struct slab *slab) {
   return (__atomic_load_n(&slab->remote, __ATOMIC_RELAXED) & REMOTE_PENDING) != 0;
 }
 
-static uint32_t keep_bound(const struct heap *heap) { return KEEP_UNITS + heap->bytes_units / KEEP_SHARE; }
+static uint32_t keep_bound(const struct heap *heap) {
+  return KEEP_UNITS + heap->bytes_units / KEEP_SHARE + heap->credit_units;
+}
+
+/* A slab is made: those that were given up would have served. */
+static void note_growth(struct heap *heap, uint32_t units) {
+  uint32_t regretted = min_count(units, heap->given_up_units);
+  heap->given_up_units -= regretted;
+  heap->credit_units = min_count(heap->credit_units + regretted, CREDIT_MAX_UNITS);
+}
+
+static void forget_regret(struct heap *heap) {
+  heap->given_up_units /= 2;
+  heap->credit_units -= (heap->credit_units + CREDIT_DECAY - 1) / CREDIT_DECAY;
+}
 
 /* May an empty slab stay? It must while it is on a pending stack: its next life's owner could not be told of frees. */
 static bool keep_empty(const struct heap *heap, const struct slab *slab) {
@@ -140,6 +156,7 @@ static struct slab *after_frees(struct heap *heap, struct slab *slab) {
       return NULL;
     }
     heap_forget_slab(heap, slab);
+    heap->given_up_units += slab->units;
     slab->state = SLAB_NONE;
     return slab;
   }
@@ -236,9 +253,9 @@ static struct block *take_block(struct heap *heap, struct slab *slab, bool *zero
   if (slab->free != NULL) return slab_pop(slab);
   uint32_t carved = slab->carved;
   struct block *block;
-  if (size_classes[slab->class_index].carve_step == 1) {
+  if (slab->zeroed && size_classes[slab->class_index].carve_step == 1) {
     block = slab_carve_one(slab);
-    *zeroed = slab->zeroed;   /* and nobody has written to it since */
+    *zeroed = true;   /* and nobody has written to it since */
   } else {
     block = slab_carve(slab) ? slab_pop(slab) : NULL;
   }
@@ -307,7 +324,9 @@ void heap_release_empty(struct heap *heap, uint64_t now_ms, bool all) {
       before = slab->previous;
       bool old = (uint32_t)now_ms - slab->kept_ms >= (uint32_t)option.purge_delay_ms;
       bool too_many = heap->kept_units > keep_bound(heap) && !is_bigcache_run(slab);   /* the heap has shrunk */
-      if ((all || old || too_many) && limit != 0 && give_up_empty(heap, slab, &left)) limit--;
+      if (!(all || old || too_many) || limit == 0 || !give_up_empty(heap, slab, &left)) continue;
+      if (!all) heap->given_up_units += slab->units;
+      limit--;
     }
   lock_release(&heap->lock);
   finish(&left);
@@ -357,6 +376,7 @@ struct block *heap_alloc(struct heap *heap, unsigned class_index, bool *zeroed) 
     if (slab == NULL) return NULL;
     lock_acquire(&heap->lock);
     all_link(heap, slab);
+    note_growth(heap, slab->units);
     make_current(heap, slab);
     slab_set_owner(slab, heap->owner);
   }
@@ -372,7 +392,8 @@ struct block *heap_alloc(struct heap *heap, unsigned class_index, bool *zeroed) 
 void heap_free_event(struct slab *slab) {
   struct heap *heap = slab->heap;
   struct slab *gone = NULL;
-  if (slab->state != SLAB_CURRENT) heap->clock_ms = os_now_ms();
+  /* The time is asked for when it becomes EMPTY, not under the lock. */
+  if (slab->state != SLAB_CURRENT && slab->used == slab->armed) heap->clock_ms = os_now_ms();
   lock_acquire(&heap->lock);
   if (slab->state == SLAB_CURRENT) {
     count_current_frees(heap, slab);
@@ -401,6 +422,7 @@ void heap_tick(struct heap *heap) {
   uint64_t now_ms = heap->clock_ms = os_now_ms();
   if (option.purge_delay_ms >= 0 && now_ms - heap->looked_ms > (uint64_t)option.purge_delay_ms) {
     heap->looked_ms = now_ms;
+    forget_regret(heap);
     heap_retire_idle(heap, false);
   }
   if (heap->kept_units > 0 && option.purge_delay_ms >= 0) heap_release_empty(heap, now_ms, false);

@@ -39,6 +39,8 @@ struct heap {
   struct slab *pending_private;              /* taken and not yet looked at; owner */
   uint32_t bytes_units;                      /* units in its slabs */
   uint32_t kept_units;                       /* of those, in EMPTY slabs */
+  uint32_t given_up_units;                   /* EMPTY slabs that were too many, given up lately */
+  uint32_t credit_units;                     /* of those, wanted again: kept beyond the bound from then on */
   uint32_t ticks;                            /* slow paths since the clock was read */
   uint64_t clock_ms;                         /* when the clock was last read: never under a lock, it may be another object's function */
   uint64_t looked_ms;                        /* when idle slabs were looked for */

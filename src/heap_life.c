@@ -98,7 +98,7 @@ static struct slab *give_up_slabs(struct heap *heap) {
     slab->next = chain;
     chain = slab;
   }
-  heap->kept_units = 0;
+  heap->kept_units = heap->given_up_units = heap->credit_units = 0;
   return chain;
 }
 

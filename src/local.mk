@@ -6,7 +6,7 @@ core_headers = \
   src/os.h \
   src/counters.h src/libc_door.h src/options.h src/trace.h \
   src/metadata.h src/size_class.h \
-  src/mapping_cache.h src/purge.h \
+  src/mapping_cache.h src/patience.h src/purge.h \
   src/huge.h src/registry.h src/slab.h src/superslab.h \
   src/heap.h src/remote.h \
   src/bad_free.h src/fork.h src/process.h src/thread.h \
@@ -17,7 +17,7 @@ core_sources = \
   src/os.c \
   src/counters.c src/options.c src/trace.c \
   src/metadata.c src/size_class.c \
-  src/mapping_cache.c src/purge.c \
+  src/mapping_cache.c src/patience.c src/purge.c \
   src/huge.c src/registry.c src/slab.c src/superslab.c \
   src/abandoned.c src/heap.c src/heap_table.c src/heap_life.c src/remote.c \
   src/bad_free.c src/foreign.c src/fork.c src/process.c src/thread.c \

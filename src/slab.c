@@ -66,9 +66,13 @@ static void set_carved(struct slab *slab, uint32_t carved) {
   __atomic_store_n(&slab->remote_bound, slab->bound, __ATOMIC_RELAXED);
 }
 
+/* Blocks of a slab whose pages are there are carved several at a time. */
+enum { CARVE_RESIDENT = 16 };
+
 bool slab_carve(struct slab *slab) {
   uint32_t from = slab->carved;
   uint32_t step = size_classes[slab->class_index].carve_step;
+  if (!slab->zeroed && step < CARVE_RESIDENT) step = CARVE_RESIDENT;
   uint32_t count = slab->capacity - from < step ? slab->capacity - from : step;
   if (count == 0) return false;
   /* In order of address: the list ends with what was on it. */

@@ -5,6 +5,7 @@
 #include "message.h"
 #include "options.h"
 #include "os.h"
+#include "patience.h"
 #include "purge.h"
 #include "superslab.h"
 
@@ -31,6 +32,7 @@ static struct superslab *by_free[BIN_COUNT], *by_dirty[BIN_COUNT];
 static uint64_t free_set, dirty_set;
 static struct superslab *oldest, *youngest;   /* with dirty units, by dirty_since_ms */
 static size_t dirty_units;                    /* lock */
+static struct patience patience;              /* lock; its level also without */
 static unsigned empty_count;                  /* SuperSlabs that are is_empty(); lock */
 
 static uint32_t run_mask(unsigned first, unsigned units) {
@@ -117,6 +119,14 @@ static void set_masks(struct superslab *superslab, uint32_t free_mask, uint32_t 
   if (had_dirty && dirty_mask == 0) age_unlink(superslab);
   if (!had_dirty && dirty_mask != 0) age_append(superslab, now_ms);
   __atomic_store_n(&counter_values[COUNT_DIRTY_BYTES], (uint64_t)dirty_units * UNIT_SIZE, __ATOMIC_RELAXED);
+}
+
+/* Units of mask are handed out: those that were purged a moment ago would better have been kept. Lock. */
+static void note_use(struct superslab *superslab, uint32_t mask, uint64_t now_ms) {
+  uint32_t regretted = superslab->purged_mask & mask;
+  if (regretted == 0) return;
+  superslab->purged_mask &= ~mask;
+  if (now_ms - superslab->purged_ms <= PATIENCE_SOON_MS) patience_reused(&patience, bit_count(regretted), now_ms);
 }
 
 /* The fullest SuperSlab with a run that long; dirty runs first, since their pages need no fault. */
@@ -226,6 +236,7 @@ bool superslab_alloc_span(unsigned units, struct span *span) {
   *span = (struct span){ superslab, first, units, dirty_part == 0 };
   set_masks(superslab, superslab->free_mask & ~mask, superslab->dirty_mask & ~mask, now_ms);
   if (dirty_part != 0) age_refresh(superslab, now_ms);
+  note_use(superslab, mask, now_ms);
   bool committed = (superslab->committed_mask & mask) == mask;
   lock_release(&superslab_lock);
   if (!committed && !make_committed(superslab, first, units, dirty_part)) return false;
@@ -237,9 +248,13 @@ bool superslab_alloc_span(unsigned units, struct span *span) {
 bool superslab_extend_span(struct superslab *superslab, unsigned first, unsigned units, unsigned new_units) {
   if (first + new_units > SUPERSLAB_UNITS) return false;
   uint32_t mask = run_mask(first + units, new_units - units);
+  uint64_t now_ms = os_now_ms();
   lock_acquire(&superslab_lock);
   bool fits = (superslab->free_mask & superslab->committed_mask & mask) == mask;
-  if (fits) set_masks(superslab, superslab->free_mask & ~mask, superslab->dirty_mask & ~mask, 0);
+  if (fits) {
+    set_masks(superslab, superslab->free_mask & ~mask, superslab->dirty_mask & ~mask, now_ms);
+    note_use(superslab, mask, now_ms);
+  }
   lock_release(&superslab_lock);
   if (fits) counter_add(COUNT_SPAN_BYTES, (uint64_t)(new_units - units) * UNIT_SIZE);
   return fits;
@@ -274,6 +289,9 @@ static void put_back(struct superslab *superslab, uint32_t mask, const struct pu
     if ((mask & bit) != 0 && !purge_batch_done(batch, superslab->base + (size_t)unit * UNIT_SIZE, UNIT_SIZE)) dirty |= bit;
   }
   superslab->busy_mask &= ~mask;
+  superslab->purged_mask |= mask & ~dirty;
+  superslab->purged_ms = now_ms;
+  patience_purged(&patience, bit_count(mask & ~dirty));
   set_masks(superslab, superslab->free_mask | mask, superslab->dirty_mask | dirty, now_ms);
 }
 
@@ -348,11 +366,18 @@ static size_t dirty_bound(size_t batches, size_t share) {
 
 void superslab_tick(uint64_t now_ms) {
   uint64_t dirty = counter_get(COUNT_DIRTY_BYTES);
-  if (option.purge_delay_ms < 0 || dirty == 0) return;
-  uint64_t delay = (uint64_t)option.purge_delay_ms;
+  unsigned level = __atomic_load_n(&patience.level, __ATOMIC_RELAXED);
+  if (option.purge_delay_ms < 0 || (dirty == 0 && level == 0)) return;
+  if (patience_is_due(&patience, now_ms)) {
+    lock_acquire(&superslab_lock);
+    patience_tick(&patience, now_ms);
+    lock_release(&superslab_lock);
+  }
+  uint64_t delay = (uint64_t)option.purge_delay_ms << level;
   if (now_ms >= delay && purge_oldest(now_ms - delay, now_ms, (size_t)option.batch_min_size) != 0) return;
-  uint64_t before = dirty > dirty_bound(HARD_BATCHES, HARD_SHARE) ? now_ms : now_ms - min_size(HASTY_MS, (size_t)now_ms);
-  if (dirty > dirty_bound(1, DIRTY_SHARE)) purge_oldest(before, now_ms, (size_t)option.batch_min_size);
+  bool hard = dirty > dirty_bound((size_t)HARD_BATCHES << level, HARD_SHARE);
+  uint64_t before = hard ? now_ms : now_ms - min_size(HASTY_MS, (size_t)now_ms);
+  if (dirty > dirty_bound((size_t)1 << level, DIRTY_SHARE)) purge_oldest(before, now_ms, (size_t)option.batch_min_size);
 }
 
 /* One SuperSlab too many is wholly free: unmaps it, or purges it now, where it is. */

@@ -17,11 +17,13 @@ struct superslab {
   struct slab **slab_words;         /* constant; written before the owner word */
   uint32_t free_mask, dirty_mask, committed_mask;
   uint32_t busy_mask;               /* units being purged */
+  uint32_t purged_mask;             /* free units that were dirty and have been purged, the last ones at purged_ms */
   uint8_t free_bin, dirty_bin;      /* lists it is on: longest run of such units, 0: none */
   bool outside;                     /* not in the region: may be unmapped */
   bool huge_pages;                  /* asked for: committed as a whole */
   struct superslab_links by_free, by_dirty, by_age;
   uint64_t dirty_since_ms;          /* since when it has dirty units, or since one was used again; on the age list while dirty_mask */
+  uint64_t purged_ms;
   struct superslab *registry_next, *registry_all;   /* registry.c: outside ones, unused and all */
   HAK_LINE_ALIGNED struct slab slabs[SUPERSLAB_UNITS];   /* a slab uses its first unit's */
 };

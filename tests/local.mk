@@ -83,6 +83,8 @@ tests_unit_check_size_class_SOURCES = tests/unit/check_size_class.c
 
 unit_tests += tests/unit/check_purge
 tests_unit_check_purge_SOURCES = tests/unit/check_purge.c
+unit_tests += tests/unit/check_patience
+tests_unit_check_patience_SOURCES = tests/unit/check_patience.c
 
 unit_tests += tests/unit/check_registry
 tests_unit_check_registry_SOURCES = tests/unit/check_registry.c
