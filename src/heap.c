@@ -419,13 +419,14 @@ void heap_tick(struct heap *heap) {
   heap->ticks = 0;
   remote_flush(heap);
   heap_drain_pending(heap, DRAIN_SLABS);
-  uint64_t now_ms = heap->clock_ms = os_now_ms();
+  uint64_t now_ms = os_now_ms(), before_ms = heap->ticked_ms;
+  heap->clock_ms = heap->ticked_ms = now_ms;
   if (option.purge_delay_ms >= 0 && now_ms - heap->looked_ms > (uint64_t)option.purge_delay_ms) {
     heap->looked_ms = now_ms;
     forget_regret(heap);
     heap_retire_idle(heap, false);
   }
-  if (heap->kept_units > 0 && option.purge_delay_ms >= 0) heap_release_empty(heap, now_ms, false);
+  if (heap->kept_units > 0 && now_ms != before_ms && option.purge_delay_ms >= 0) heap_release_empty(heap, now_ms, false);
   superslab_tick(now_ms);
   huge_tick(now_ms);
 }

@@ -43,6 +43,7 @@ struct heap {
   uint32_t credit_units;                     /* of those, wanted again: kept beyond the bound from then on */
   uint32_t ticks;                            /* slow paths since the clock was read */
   uint64_t clock_ms;                         /* when the clock was last read: never under a lock, it may be another object's function */
+  uint64_t ticked_ms;                        /* the clock at the last tick */
   uint64_t looked_ms;                        /* when idle slabs were looked for */
   uint32_t batch_evictions, batch_total, batch_direct;   /* remote.c */
   uint64_t remote_frees, remote_pushes;      /* blocks freed for others, and compare-and-swaps that took */
