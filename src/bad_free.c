@@ -67,8 +67,8 @@ HAK_COLD enum bad_verdict bad_pointer_unknown(enum bad_call call, const void *p)
   int saved = errno;
   enum bad_reason reason = BAD_FOREIGN;
   bool is_libc = false;
-  if (huge_find_inside(p) != NULL)
-    reason = BAD_INTERIOR;
+  if (huge_find_inside(p) != NULL)   /* in a kept one: may have been joined to it when it was freed */
+    reason = huge_was_freed(p) ? BAD_DOUBLE_FREE : BAD_INTERIOR;
   else if (foreign_is_libc(p))
     is_libc = true;
   else if (huge_was_freed(p))

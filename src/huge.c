@@ -5,7 +5,8 @@
      LIVE -> UNUSED   claim(), by compare-and-swap: huge_free and huge_resize; one of two that race wins
      UNUSED -> LIVE   huge_resize, done or failed
      UNUSED -> KEPT   huge_free, before the record can be seen by mapping_cache_take
-     KEPT -> LIVE     huge_alloc, with a kept mapping
+     KEPT -> LIVE     huge_alloc, with a kept mapping, the rest of which becomes KEPT with a record of its own
+     KEPT -> UNUSED   huge_free, which joins a kept neighbour to the mapping that is freed
      KEPT -> UNUSED   give_back, once the mapping has gone
    A mapping is in the registry from before its first LIVE until right before it is unmapped or moved
    away: another thread may get the same address from the kernel in the moment after. */
@@ -23,6 +24,8 @@
 enum {
   EXPIRED_PER_TICK = 4,
   FREED_REMEMBERED = 64,
+  SPLIT_WORTH = 256 << 10,        /* bytes more than asked for, and a quarter, from which a kept mapping is split */
+  JOINED_MAX = 4,                 /* neighbours joined by one free */
   SHRINK_WORTH = 1 << 20,         /* bytes, or an eighth, for which a tail is given back */
   MOVE_ALIGNED_MIN = 16 << 20     /* from here on moves go to multiples of 2 MiB: page tables move whole */
 };
@@ -125,6 +128,7 @@ static bool unmap(struct huge *huge) {
 static void give_back(struct huge *huge) {
   registry_remove_huge(huge->start);
   remember_freed(huge->start);
+  mapping_cache_given_up(huge->size, os_now_ms());
   unmap(huge);
 }
 
@@ -205,7 +209,7 @@ static struct huge *map_new(size_t size, size_t alignment) {
   }
   counter_add(COUNT_MAPPINGS_MADE, 1);
   huge->size = size;
-  huge->dirty = 0;
+  huge->dirty = huge->joined = 0;
   huge->growths = 0;
   if (!registry_insert_huge(huge->start, huge)) {
     unmap(huge);
@@ -224,12 +228,56 @@ static struct huge *reuse_refused(size_t size, size_t alignment) {
   return NULL;
 }
 
+/* KEPT from here on: in a cache, or on its way to the kernel. */
+static void keep(struct huge *huge, uint64_t now_ms) {
+  struct huge *evicted;
+  set_state(huge, HUGE_KEPT);
+  if (!mapping_cache_put(huge, now_ms, &evicted))
+    give_back(huge);
+  give_back_chain(evicted);
+}
+
+/* What is left of the mapping behind size bytes, with a record of its own; NULL: no memory for it. */
+static struct huge *split_off(const struct huge *huge, size_t size) {
+  struct huge *rest = record_new();
+  if (rest == NULL)
+    return NULL;
+  __atomic_store_n(&rest->start, huge->start + size, __ATOMIC_RELAXED);   /* huge_free of a racing double free reads it */
+  rest->size = huge->size - size;
+  rest->dirty = huge->dirty;
+  rest->joined = huge->joined;
+  rest->growths = 0;
+  if (registry_insert_huge(rest->start, rest))
+    return rest;
+  record_put_back(rest);
+  return NULL;
+}
+
+/* A kept mapping that is much too large for size bytes: the rest stays kept, or goes. */
+static void take_what_is_needed(struct huge *huge, size_t size) {
+  size_t front = align_up(size, UNIT_SIZE);
+  if (huge->size < front + SPLIT_WORTH || huge->size - front < size / 4)
+    return;
+  struct huge *rest = split_off(huge, front);
+  if (rest != NULL) {
+    huge->size = front;
+    keep(rest, os_now_ms());
+  } else if (os_resize_in_place(huge->start, huge->size, front)) {
+    huge->size = front;
+  }
+}
+
 static struct huge *take_or_map(size_t size, size_t alignment) {
   struct huge *huge = mapping_cache_take(size, alignment);
-  if (huge == NULL)
-    huge = reuse_refused(size, alignment);
-  if (huge == NULL)
+  if (huge != NULL) {
+    take_what_is_needed(huge, size);
+    return huge;
+  }
+  huge = reuse_refused(size, alignment);
+  if (huge == NULL) {
+    mapping_cache_missed(size, os_now_ms());
     huge = map_new(size, alignment);
+  }
   return huge;
 }
 
@@ -255,6 +303,27 @@ void *huge_alloc(size_t size, size_t alignment, bool *zeroed) {
   return start;
 }
 
+/* The mapping that is freed, and a kept one beside it, become one. */
+static void join(struct huge *huge, struct huge *neighbour) {
+  bool before = neighbour->start < huge->start;
+  char *start = before ? neighbour->start : huge->start;
+  char *middle = before ? huge->start : neighbour->start;
+  registry_remove_huge(middle);
+  remember_freed(middle);
+  if (before)
+    (void)registry_insert_huge(start, huge);   /* its leaf exists */
+  __atomic_store_n(&huge->start, start, __ATOMIC_RELAXED);
+  huge->size += neighbour->size;
+  huge->joined = 1;
+  record_put_back(neighbour);
+}
+
+static void join_neighbours(struct huge *huge) {
+  struct huge *neighbour;
+  for (unsigned i = 0; i < JOINED_MAX && (neighbour = mapping_cache_take_neighbour(huge)) != NULL; i++)
+    join(huge, neighbour);
+}
+
 enum huge_free_result huge_free(struct huge *huge, const void *start) {
   /* The record may have got another block's since it was looked up: then start was freed meanwhile. */
   if (__atomic_load_n(&huge->start, __ATOMIC_RELAXED) != start || !claim(huge))
@@ -268,12 +337,9 @@ enum huge_free_result huge_free(struct huge *huge, const void *start) {
   counter_sub(COUNT_HUGE_LIVE_BYTES, huge->size);
   huge->dirty = 1;
   huge->growths = 0;
-  set_state(huge, HUGE_KEPT);
+  join_neighbours(huge);
   uint64_t now_ms = os_now_ms();
-  struct huge *evicted;
-  if (!mapping_cache_put(huge, now_ms, &evicted))
-    give_back(huge);
-  give_back_chain(evicted);
+  keep(huge, now_ms);
   huge_tick(now_ms);
   return HUGE_FREED;
 }
@@ -299,6 +365,8 @@ static bool resize_in_place(struct huge *huge, size_t size) {
    neither of the two insertions after the move can fail. While pages move, neither place has an entry: the
    kernel may give the one that becomes free to another thread at once. */
 static bool move(struct huge *huge, size_t size) {
+  if (huge->joined)
+    return false;   /* realloc copies */
   char *target = os_map_aligned(size, size >= MOVE_ALIGNED_MIN ? SUPERSLAB_SIZE : UNIT_SIZE);
   if (target == NULL)
     return false;
@@ -326,7 +394,7 @@ static bool move(struct huge *huge, size_t size) {
 static bool grow(struct huge *huge, size_t size) {
   size_t slack = huge->growths == 0 ? 0 : align_down(size / 8, os_page_size);
   bool grown = is_possible(size + slack) && (resize_in_place(huge, size + slack) || move(huge, size + slack));
-  if (!grown) {
+  if (!grown && !huge->joined) {
     give_everything_back();
     grown = resize_in_place(huge, size) || move(huge, size);
   }

@@ -7,7 +7,8 @@
 #include "counters.h"
 #include "lock.h"
 #include "options.h"
-#include "os.h"
+#include "patience.h"
+#include "size_class.h"
 
 enum {
   BIGCACHE_MIN = 2 << 20,
@@ -35,6 +36,10 @@ static struct kept_list whales = {
 /* Live huge bytes at their highest, halved each second since peak_since_ms. Lock MAPPING_CACHE. */
 static size_t peak;
 static uint64_t peak_since_ms;
+/* What was given up at given_up_ms or up to a second before, and has not been mapped again; lock MAPPING_CACHE. */
+static size_t given_up;
+static uint64_t given_up_ms;
+static struct patience patience;   /* lock MAPPING_CACHE */
 
 /* ---- lists; the lock is held ---- */
 
@@ -83,7 +88,30 @@ static size_t budget(size_t live, uint64_t now_ms) {
   uint64_t halvings = now_ms > peak_since_ms ? (now_ms - peak_since_ms) / PEAK_HALVED_MS : 0;
   peak_since_ms += halvings * PEAK_HALVED_MS;
   peak = max_size(live, halvings < 8 * sizeof peak ? peak >> halvings : 0);
-  return min_size((size_t)option.bigcache_max, max_size(peak / 2, BUDGET_FLOOR));
+  size_t share = patience.level == 0 ? peak / 2 : peak;
+  return min_size((size_t)option.bigcache_max, max_size(share, (size_t)BUDGET_FLOOR << patience.level));
+}
+
+/* In units for patience.c, which counts to 2^32. */
+static unsigned units_of(size_t bytes) { return (unsigned)min_size(bytes / UNIT_SIZE, UINT16_MAX); }
+
+void mapping_cache_given_up(size_t bytes, uint64_t now_ms) {
+  lock_acquire(&cache_lock);
+  if (now_ms - given_up_ms > PATIENCE_SOON_MS) given_up = 0;
+  given_up += bytes;
+  given_up_ms = now_ms;
+  patience_purged(&patience, units_of(bytes));
+  lock_release(&cache_lock);
+}
+
+void mapping_cache_missed(size_t bytes, uint64_t now_ms) {
+  lock_acquire(&cache_lock);
+  if (given_up != 0 && now_ms - given_up_ms <= PATIENCE_SOON_MS) {
+    size_t regretted = min_size(bytes, given_up);
+    given_up -= regretted;
+    patience_reused(&patience, units_of(regretted), now_ms);
+  }
+  lock_release(&cache_lock);
 }
 
 /* ---- the two policies; the lock is held ---- */
@@ -134,13 +162,11 @@ bool mapping_cache_put(struct huge *huge, uint64_t now_ms, struct huge **evicted
   return kept;
 }
 
-/* The smallest that serves, no larger than *best if that is set. The lock is held. */
+/* The smallest that serves, smaller than *best if that is set. The lock is held. */
 static bool find_best(const struct kept_list *list, size_t size, size_t alignment, struct huge **best) {
-  size_t largest = size + max_size(size / 4, os_page_size);
   bool found = false;
   for (struct huge *huge = list->latest; huge != NULL; huge = huge->next)
-    if (huge->size >= size && huge->size <= largest && is_aligned(huge->start, alignment) &&
-        (*best == NULL || huge->size < (*best)->size)) {
+    if (huge->size >= size && is_aligned(huge->start, alignment) && (*best == NULL || huge->size < (*best)->size)) {
       *best = huge;
       found = true;
     }
@@ -161,16 +187,37 @@ struct huge *mapping_cache_take(size_t size, size_t alignment) {
   return best;
 }
 
+/* The lock is held. */
+static struct huge *find_neighbour(const struct kept_list *list, const struct huge *huge) {
+  for (struct huge *other = list->latest; other != NULL; other = other->next)
+    if (other->start + other->size == huge->start || huge->start + huge->size == other->start)
+      return other;
+  return NULL;
+}
+
+struct huge *mapping_cache_take_neighbour(const struct huge *huge) {
+  lock_acquire(&cache_lock);
+  struct kept_list *list = &bigcache;
+  struct huge *found = find_neighbour(list, huge);
+  if (found == NULL)
+    found = find_neighbour(list = &whales, huge);
+  if (found != NULL)
+    list_remove(list, found);
+  lock_release(&cache_lock);
+  return found;
+}
+
 /* ---- back to the kernel ---- */
 
 static bool too_old(const struct huge *huge, uint64_t now_ms) {
   return option.purge_delay_ms >= 0 && now_ms >= huge->kept_since_ms &&
-         now_ms - huge->kept_since_ms > (uint64_t)option.purge_delay_ms;
+         now_ms - huge->kept_since_ms > (uint64_t)option.purge_delay_ms << patience.level;
 }
 
 struct huge *mapping_cache_expire(uint64_t now_ms, unsigned limit) {
   struct huge *chain = NULL;
   lock_acquire(&cache_lock);
+  patience_tick(&patience, now_ms);
   size_t room = bytes_kept() == 0 ? 0 : budget((size_t)counter_get(COUNT_HUGE_LIVE_BYTES), now_ms);
   for (; limit != 0 && bytes_kept() != 0; limit--) {
     struct kept_list *list = &whales;

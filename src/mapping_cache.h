@@ -10,6 +10,8 @@
    blocks have gone keeps at most 8 MiB after a few seconds with huge requests or frees in them.
    What is kept for longer than HAKMEM_PURGE_DELAY_MS, or is over the budget, is handed out by
    mapping_cache_expire() to be unmapped; with a delay of 0 nothing is kept at all.
+   A program that maps again what it has just given back is met with patience (patience.h): with each level the 8 MiB and
+   the delay double, and from the first on the whole peak may be kept.
 
    No system call is made with the lock held: what has to be unmapped is returned to the
    caller, a bounded number at a time. Only mappings that huge.c owns ever come here. */
@@ -30,14 +32,17 @@ struct huge {
   size_t size;            /* bytes of the mapping, a multiple of the page; usable size */
   uint32_t state;         /* enum huge_state; atomic: away from LIVE by compare-and-swap only */
   uint32_t dirty;         /* 0: every page reads as zero (fresh or purged) */
+  uint32_t joined;        /* 1: may be several mappings to the kernel, which mremap does not move */
   uint32_t growths;       /* times that realloc has made it larger: slack from the second on */
   uint64_t kept_since_ms;
   struct huge *next, *previous;   /* list of live ones (lock HUGE) or a cache's list (lock MAPPING_CACHE) */
 };
 
-/* Takes a kept mapping of at least size bytes, aligned, with at most a quarter (or a page) more; the
-   smallest such, the latest of those; NULL if none. size is a multiple of the page. */
+/* Takes a kept mapping of at least size bytes, aligned: the smallest such, the latest of those; NULL if none.
+   The caller gives back what is too much of it. size is a multiple of the page. */
 struct huge *mapping_cache_take(size_t size, size_t alignment);
+/* Takes a kept mapping that ends where huge starts, or starts where it ends; NULL if none. */
+struct huge *mapping_cache_take_neighbour(const struct huge *huge);
 /* Offers a freed mapping (its bytes are no longer counted as live). True: kept. False: the caller unmaps it.
    *evicted: a chain (by next) of a few mappings pushed out for it, to be unmapped by the caller. */
 bool mapping_cache_put(struct huge *huge, uint64_t now_ms, struct huge **evicted);
@@ -46,6 +51,9 @@ struct huge *mapping_cache_expire(uint64_t now_ms, unsigned limit);
 /* Everything, for trim and under pressure. */
 struct huge *mapping_cache_drain(void);
 size_t mapping_cache_bytes(void);
+/* So many bytes went back to the kernel; so many had to be mapped, since nothing that was kept would do. */
+void mapping_cache_given_up(size_t bytes, uint64_t now_ms);
+void mapping_cache_missed(size_t bytes, uint64_t now_ms);
 /* The kept mapping with p in it, past its start; NULL if none. */
 struct huge *mapping_cache_find_inside(const void *p);
 

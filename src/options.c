@@ -42,7 +42,7 @@ static const struct row table[] = {
   { "MODE", KIND_WORD, AT(mode), MODE_BALANCED, SAME, SAME, 0, 0, "balanced fast minimal",
     "balanced, fast, minimal", "balanced",
     "Preset of other options; one that is set by itself wins. "
-    "fast: BIGCACHE_MAX_MB=512, WHALE_SLOTS=32, PURGE_DELAY_MS=1000, SUPERSLAB_MAX_CACHED=64. "
+    "fast: BIGCACHE_MAX_MB=1024, WHALE_SLOTS=32, PURGE_DELAY_MS=1000, SUPERSLAB_MAX_CACHED=64. "
     "minimal: BIGCACHE=0, WHALE=0, PURGE_DELAY_MS=0, SUPERSLAB_MAX_CACHED=0." },
   SWITCH("FORCE_LIBC_ALLOC", force_libc_alloc, 0, "Sends every call to the C library's malloc."),
   SWITCH("WRAP_TINY", wrap_tiny, 1,
@@ -54,8 +54,8 @@ static const struct row table[] = {
   { "BIGCACHE", KIND_WORD, AT(bigcache), 1, SAME, 0, 0, 1, "0 1", "0, 1", "1",
     "Keeps freed mappings of 2 MiB and more for reuse." },
   SWITCH("BIGCACHE_L25", bigcache_l25, 0, "BigCache also takes runs and mappings of 512 KiB to 2 MiB."),
-  { "BIGCACHE_MAX_MB", KIND_MIB, AT(bigcache_max), 64 << 20, 512 << 20, SAME, 0, BYTES_MAX, NULL,
-    "size in MiB", "64", "The most that BigCache and the whale cache keep together." },
+  { "BIGCACHE_MAX_MB", KIND_MIB, AT(bigcache_max), 256 << 20, 1 << 30, SAME, 0, BYTES_MAX, NULL,
+    "size in MiB", "256", "The most that BigCache and the whale cache keep together." },
   { "WHALE", KIND_WORD, AT(whale), 1, SAME, 0, 0, 1, "0 1", "0, 1", "1",
     "Keeps a few freed mappings of any size that BigCache did not take." },
   { "WHALE_SLOTS", KIND_NUMBER, AT(whale_slots), 8, 32, SAME, 0, 64, NULL,

@@ -9,6 +9,7 @@
 #include "mapping_cache.h"
 #include "options.h"
 #include "os.h"
+#include "patience.h"
 #include "unit.h"
 
 /* Nothing here touches the mappings themselves: addresses are made up. */
@@ -106,20 +107,41 @@ START_TEST(each_can_be_switched_off) {
 }
 END_TEST
 
-START_TEST(what_serves_wastes_a_quarter_at_most) {
+START_TEST(any_that_is_large_enough_serves) {
   defaults();
   struct huge *huge = keep(5 * MIB, 0);
   ck_assert_ptr_null(mapping_cache_take(5 * MIB + 4096, 1));
-  ck_assert_ptr_null(mapping_cache_take(4 * MIB - 4096, 1));
-  ck_assert_ptr_eq(mapping_cache_take(4 * MIB, 1), huge);
+  ck_assert_ptr_eq(mapping_cache_take(os_page_size, 1), huge);
 }
 END_TEST
 
-START_TEST(small_ones_may_waste_a_page) {
+START_TEST(neighbours_are_found) {
   defaults();
-  keep(3 * os_page_size, 0);
-  ck_assert_ptr_null(mapping_cache_take(os_page_size, 1));
-  ck_assert_ptr_nonnull(mapping_cache_take(2 * os_page_size, 1));
+  struct huge *low = keep(MIB, 0), *high = keep(3 * MIB, 0), *beside = mapping(MIB), *apart = mapping(MIB);
+  ck_assert_ptr_null(mapping_cache_take_neighbour(apart));
+  beside->start = high->start + 3 * MIB;
+  ck_assert_ptr_eq(mapping_cache_take_neighbour(beside), high);
+  ck_assert_ptr_null(mapping_cache_take_neighbour(beside));
+  ck_assert_uint_eq(mapping_cache_bytes(), MIB);
+  beside->start = low->start - MIB;
+  ck_assert_ptr_eq(mapping_cache_take_neighbour(beside), low);
+  ck_assert_uint_eq(mapping_cache_bytes(), 0);
+}
+END_TEST
+
+/* Mapping again what was just given back lets more be kept, and for longer. */
+START_TEST(regret_raises_the_budget) {
+  defaults();
+  counter_values[COUNT_HUGE_LIVE_BYTES] = 0;
+  refuse(20 * MIB, 1000);
+  mapping_cache_given_up(20 * MIB, 1000);
+  mapping_cache_missed(20 * MIB, 1000 + PATIENCE_SOON_MS + 1);   /* too late */
+  refuse(20 * MIB, 1000);
+  mapping_cache_given_up(20 * MIB, 1000);
+  mapping_cache_missed(20 * MIB, 1010);
+  keep(20 * MIB, 1010);
+  ck_assert_ptr_null(mapping_cache_expire(1010 + 26, 9));   /* twice the delay */
+  ck_assert_ptr_nonnull(mapping_cache_expire(1010 + 60, 9));
 }
 END_TEST
 
@@ -313,7 +335,7 @@ END_TEST
 
 UNIT_MAIN("mapping_cache", what_is_kept_is_taken_again,
           bigcache_takes_2_mib_and_more_and_the_whale_cache_the_rest, bigcache_l25_takes_512_kib_and_more,
-          each_can_be_switched_off, what_serves_wastes_a_quarter_at_most, small_ones_may_waste_a_page,
+          each_can_be_switched_off, any_that_is_large_enough_serves, neighbours_are_found, regret_raises_the_budget,
           the_smallest_and_then_the_latest_serves, alignment_is_honoured, the_ring_drops_the_oldest,
           the_ring_drops_what_is_over_the_budget, few_are_pushed_out_for_one, eight_mib_may_always_be_kept,
           half_the_peak_may_be_kept, the_option_is_the_limit_of_all, the_peak_is_forgotten,

@@ -55,7 +55,7 @@ START_TEST(test_defaults) {
   ck_assert_int_eq(option.wrap_tiny & option.wrap_pool & option.wrap_l25, 1);
   ck_assert_int_eq(option.bigcache, 1);
   ck_assert_int_eq(option.bigcache_l25, 0);
-  ck_assert_int_eq(option.bigcache_max, 64 << 20);
+  ck_assert_int_eq(option.bigcache_max, 256 << 20);
   ck_assert_int_eq(option.whale, 1);
   ck_assert_int_eq(option.whale_slots, 8);
   ck_assert_int_eq(option.batch_madvise, 1);
