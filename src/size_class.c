@@ -5,15 +5,15 @@
 /* One row a group: classes first + step, ..., last; units in a slab. */
 static const struct {
   uint32_t after, last, step;
-  uint16_t units;       /* 0: a run, one block on as many units as it needs */
+  uint16_t units;       /* at most; 0: a run, one block on as many units as it needs */
 } groups[] = {
   { 0, 128, 16, 1 },           { 128, 256, 16, 1 },
   { 256, 512, 32, 1 },         { 512, 1024, 64, 1 },
   { 1024, 2048, 128, 1 },      { 2048, 4096, 256, 2 },
   { 4096, 8192, 512, 4 },      { 8192, 32 << 10, 4096, 8 },
-  { 32 << 10, 64 << 10, 4096, 16 },
-  { 64 << 10, 128 << 10, 8192, 32 },
-  { 128 << 10, 256 << 10, 16384, 32 },
+  { 32 << 10, 64 << 10, 4096, 8 },
+  { 64 << 10, 128 << 10, 8192, 8 },
+  { 128 << 10, 256 << 10, 16384, 8 },
   { 256 << 10, 512 << 10, 32768, 0 },
   { 512 << 10, 1 << 20, 65536, 0 },
 };
@@ -30,8 +30,8 @@ static bool tier_on[TIER_COUNT];   /* constant after size_class_init */
 
 static void fill_class(struct size_class *row, uint32_t size, unsigned units) {
   row->block_size = size;
-  row->units = (uint16_t)(units != 0 ? units : (size + UNIT_SIZE - 1) / UNIT_SIZE);
   row->capacity = units != 0 ? units * UNIT_SIZE / size : 1;
+  row->units = (uint16_t)((row->capacity * size + UNIT_SIZE - 1) / UNIT_SIZE);   /* none that no block reaches */
   row->carve_step = (uint16_t)(size >= CARVE_ONE_FROM ? 1 : CARVE_BYTES / size);
   row->reciprocal = UINT64_MAX / size + 1;
   if (is_power_of_two(size)) row->reciprocal++;      /* so that the excess is never 0 */

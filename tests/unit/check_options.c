@@ -229,9 +229,9 @@ START_TEST(test_bad_values_are_named) {
   check_refused("BATCH_MIN_SIZE", "4T", "size up to 1G", "64K");
   check_refused("BATCH_MIN_SIZE", "-4", "size up to 1G", "64K");
   check_refused("BATCH_MIN_SIZE", "0x10", "size up to 1G", "64K");
-  check_refused("BIGCACHE_MAX_MB", "18446744073709551617", "size in MiB", "64");
-  check_refused("BIGCACHE_MAX_MB", "9223372036854775807", "size in MiB", "64");
-  check_refused("BIGCACHE_MAX_MB", "1.5", "size in MiB", "64");
+  check_refused("BIGCACHE_MAX_MB", "18446744073709551617", "size in MiB", "256");
+  check_refused("BIGCACHE_MAX_MB", "9223372036854775807", "size in MiB", "256");
+  check_refused("BIGCACHE_MAX_MB", "1.5", "size in MiB", "256");
   check_refused("BATCH_FLUSH_MB", "0", "size in MiB from 64K", "4");
   check_refused("PURGE_DELAY_MS", "3600001", "-1, 0 to 3600000", "25");
   check_refused("DEBUG_LEVEL", "4", "0 to 3", "1");
