@@ -8,7 +8,8 @@
 #include "superslab.h"
 
 enum {
-  CURRENT_COUNTDOWN = 1 << 30,   /* frees between events of a current slab: only so that the count never wraps */
+  /* Frees of a current slab between looks at the clock, for programs without slow paths; where there is something to purge. */
+  CURRENT_COUNTDOWN = 2048, PURGING_COUNTDOWN = 128,
   REQUEUE_SHARE = 8,             /* a full slab is queued once an eighth of it is free */
   KEEP_UNITS = 64, KEEP_SHARE = 4,   /* EMPTY slabs kept: 4 MiB and a quarter of the heap */
   CREDIT_MAX_UNITS = 1024, CREDIT_DECAY = 16,   /* and what was given up and wanted again, up to 64 MiB; a sixteenth is
@@ -76,7 +77,7 @@ static void make_current(struct heap *heap, struct slab *slab) {
   heap->supplied[slab->class_index] += slab->carved - slab->used;
   slab->shared = heap_is_shared(heap, slab->class_index);
   slab->state = SLAB_CURRENT;
-  slab_arm(slab, CURRENT_COUNTDOWN);
+  slab_arm(slab, heap->purging ? PURGING_COUNTDOWN : CURRENT_COUNTDOWN);
   heap->current[slab->class_index] = slab;
 }
 
@@ -85,7 +86,7 @@ static void count_current_frees(struct heap *heap, struct slab *slab) {
   uint32_t freed = slab->armed - slab->countdown;
   heap->frees[slab->class_index] += freed;
   heap->supplied[slab->class_index] += freed;
-  slab_arm(slab, CURRENT_COUNTDOWN);
+  slab_arm(slab, heap->purging ? PURGING_COUNTDOWN : CURRENT_COUNTDOWN);
 }
 
 /* Free blocks from which on a full slab is worth being queued: fewer, and random churn would come here for each block. */
@@ -397,6 +398,7 @@ void heap_free_event(struct slab *slab) {
   lock_acquire(&heap->lock);
   if (slab->state == SLAB_CURRENT) {
     count_current_frees(heap, slab);
+    heap->ticks = TICK_PERIOD;
   } else {
     heap->frees[slab->class_index] += slab_settle(slab);
     gone = after_frees(heap, slab);
@@ -427,7 +429,7 @@ void heap_tick(struct heap *heap) {
     heap_retire_idle(heap, false);
   }
   if (heap->kept_units > 0 && now_ms != before_ms && option.purge_delay_ms >= 0) heap_release_empty(heap, now_ms, false);
-  superslab_tick(now_ms);
+  heap->purging = superslab_tick(now_ms);
   huge_tick(now_ms);
 }
 

@@ -41,6 +41,7 @@ struct heap {
   uint32_t kept_units;                       /* of those, in EMPTY slabs */
   uint32_t given_up_units;                   /* EMPTY slabs that were too many, given up lately */
   uint32_t credit_units;                     /* of those, wanted again: kept beyond the bound from then on */
+  bool purging;                              /* the last tick found something to purge */
   uint32_t ticks;                            /* slow paths since the clock was read */
   uint64_t clock_ms;                         /* when the clock was last read: never under a lock, it may be another object's function */
   uint64_t ticked_ms;                        /* the clock at the last tick */

@@ -364,20 +364,20 @@ static size_t dirty_bound(size_t batches, size_t share) {
   return max_size((size_t)option.batch_flush * batches, (size_t)counter_get(COUNT_SPAN_BYTES) / share);
 }
 
-void superslab_tick(uint64_t now_ms) {
+bool superslab_tick(uint64_t now_ms) {
   uint64_t dirty = counter_get(COUNT_DIRTY_BYTES);
   unsigned level = __atomic_load_n(&patience.level, __ATOMIC_RELAXED);
-  if (option.purge_delay_ms < 0 || (dirty == 0 && level == 0)) return;
+  if (option.purge_delay_ms < 0 || (dirty == 0 && level == 0)) return false;
   if (patience_is_due(&patience, now_ms)) {
     lock_acquire(&superslab_lock);
     patience_tick(&patience, now_ms);
     lock_release(&superslab_lock);
   }
   uint64_t delay = (uint64_t)option.purge_delay_ms << level;
-  if (now_ms >= delay && purge_oldest(now_ms - delay, now_ms, (size_t)option.batch_min_size) != 0) return;
+  if (now_ms >= delay && purge_oldest(now_ms - delay, now_ms, (size_t)option.batch_min_size) != 0) return true;
   bool hard = dirty > dirty_bound((size_t)HARD_BATCHES << level, HARD_SHARE);
   uint64_t before = hard ? now_ms : now_ms - min_size(HASTY_MS, (size_t)now_ms);
-  if (dirty > dirty_bound((size_t)1 << level, DIRTY_SHARE)) purge_oldest(before, now_ms, (size_t)option.batch_min_size);
+  return dirty > dirty_bound((size_t)1 << level, DIRTY_SHARE) && purge_oldest(before, now_ms, (size_t)option.batch_min_size) != 0;
 }
 
 /* One SuperSlab too many is wholly free: unmaps it, or purges it now, where it is. */

@@ -40,8 +40,8 @@ bool superslab_alloc_span(unsigned units, struct span *span);
 void superslab_free_span(struct superslab *superslab, unsigned first, unsigned units);
 /* Makes a span longer in place by free units that follow it. False: they are not free. */
 bool superslab_extend_span(struct superslab *superslab, unsigned first, unsigned units, unsigned new_units);
-/* Purges what is due: older than the delay or over the byte bound; bounded work. */
-void superslab_tick(uint64_t now_ms);
+/* Purges what is due: older than the delay or over the byte bound; bounded work. True: something was, there may be more. */
+bool superslab_tick(uint64_t now_ms);
 /* Purges all dirty free units but keep bytes, unmaps empty SuperSlabs outside the region; returns bytes. */
 size_t superslab_trim(size_t keep);
 
