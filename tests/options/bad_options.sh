@@ -42,7 +42,7 @@ test_numbers() {
 }
 
 test_sizes() {
-  refuses HAKMEM_BIGCACHE_MAX_MB "size in MiB" 64 -1 many 1T 5MB
+  refuses HAKMEM_BIGCACHE_MAX_MB "size in MiB" 256 -1 many 1T 5MB
   refuses HAKMEM_BATCH_MIN_SIZE "size up to 1G" 64K 2G -5
   refuses HAKMEM_BATCH_FLUSH_MB "size in MiB from 64K" 4 0 1K
 }
