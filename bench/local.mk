@@ -41,5 +41,5 @@ bench_measure_LDADD =
 .PHONY: bench
 bench: $(noinst_LTLIBRARIES) $(bench_programs) $(bench_hakmem_programs)
 
-EXTRA_DIST += bench/README bench/allocators.py bench/compare bench/count-instructions bench/footprint \
+EXTRA_DIST += bench/README bench/allocators.py bench/compare bench/count-instructions bench/footprint bench/plot \
   bench/suite bench/table.py bench/workloads.py
