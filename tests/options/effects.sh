@@ -71,11 +71,14 @@ test_force_libc_alloc() {
 
 test_lanes_make_few_calls() {
   # A hundred a million operations; what a heap takes to grow, and to go at the end, is in both runs.
+  # What is given back goes by the clock, and a build that checks its invariants is slow.
+  limit=100
+  ! grep -q '^#define HAKMEM_DEBUG 1' "$HAK_TEST_BUILDDIR/config.h" || limit=1000
   for range in "1100 32000" "33000 250000" "1100 250000" "300000 1000000" "33000 1000000"; do
     first=$(calls memory -- lane $range 1000000)
     made=$(($(calls memory -- lane $range 2000000) - first))
     echo "sizes $range: $first calls in the first million operations, $made in the second"
-    expect $made -lt 100 "calls in a million operations, sizes $range"
+    expect $made -lt $limit "calls in a million operations, sizes $range"
   done
 }
 
