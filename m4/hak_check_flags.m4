@@ -33,3 +33,30 @@ AC_DEFUN([HAK_CHECK_LDFLAGS], [
   LDFLAGS=$hak_saved_LDFLAGS
   CFLAGS=$hak_saved_CFLAGS
 ])
+
+# HAK_CHECK_STATIC
+# How a program is linked with the C library's archive and without the dynamic loader: as STATIC_CFLAGS and
+# STATIC_LDFLAGS, position-independent if that can be; hak_static is "no" if neither can.
+AC_DEFUN([HAK_CHECK_STATIC], [
+  STATIC_CFLAGS=
+  STATIC_LDFLAGS=
+  hak_saved_LDFLAGS=$LDFLAGS
+  hak_saved_CFLAGS=$CFLAGS
+  AC_MSG_CHECKING([how to link a program statically])
+  hak_static=no
+  for hak_flag in -static-pie -static; do
+    AS_IF([test $hak_static = no],
+      [AS_IF([test $hak_flag = -static-pie], [hak_position=-fPIE], [hak_position=])
+       CFLAGS="$hak_saved_CFLAGS $hak_position"
+       LDFLAGS="$hak_saved_LDFLAGS $hak_flag"
+       AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <stdio.h>]], [[puts("")]])],
+         [hak_static=$hak_flag
+          STATIC_CFLAGS=$hak_position
+          STATIC_LDFLAGS=$hak_flag])])
+  done
+  AC_MSG_RESULT([$hak_static])
+  LDFLAGS=$hak_saved_LDFLAGS
+  CFLAGS=$hak_saved_CFLAGS
+  AC_SUBST([STATIC_CFLAGS])
+  AC_SUBST([STATIC_LDFLAGS])
+])
