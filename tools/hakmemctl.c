@@ -13,6 +13,9 @@ static const struct command command_help = {
 /* In the order in which they are shown. */
 static const struct command *const commands[] = {
   &command_run,
+  &command_enable,
+  &command_disable,
+  &command_status,
   &command_help
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

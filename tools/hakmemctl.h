@@ -26,7 +26,10 @@ struct command {
   int (*run)(const struct command *self, int argc, char **argv);  /* argv[0] is the name; returns the exit status */
 };
 
+extern const struct command command_disable;
+extern const struct command command_enable;
 extern const struct command command_run;
+extern const struct command command_status;
 
 /* ---- messages, on standard error; each returns the exit status, so that callers can write "return tool_..." */
 
@@ -49,6 +52,9 @@ int tool_end_of_output(void);
 /* Memory or the end of the program. */
 void *tool_allocate(size_t size);
 char *tool_format(const char *format, ...) __attribute__((format(printf, 1, 2), malloc));
+
+/* execvp with words that may be constant. */
+void tool_exec(const char *file, const char *const *words);
 
 /* ---- json.c: one string with its quotes; bytes that are no valid UTF-8 become U+FFFD */
 void json_string(FILE *out, const char *text);

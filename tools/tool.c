@@ -2,8 +2,10 @@
 #include <config.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "hakmemctl.h"
 
 static void print_message(const char *prefix, const char *name, const char *format, va_list arguments)
@@ -112,4 +114,10 @@ char *tool_format(const char *format, ...)
   if (length < 0)
     no_memory();
   return text;
+}
+
+void tool_exec(const char *file, const char *const *words)
+{
+  /* execvp does not write to the words; its type is older than const. */
+  execvp(file, (char *const *)(uintptr_t)words);
 }
