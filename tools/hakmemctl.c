@@ -13,6 +13,7 @@ static const struct command command_help = {
 /* In the order in which they are shown. */
 static const struct command *const commands[] = {
   &command_run,
+  &command_compare,
   &command_enable,
   &command_disable,
   &command_status,

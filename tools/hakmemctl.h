@@ -26,6 +26,7 @@ struct command {
   int (*run)(const struct command *self, int argc, char **argv);  /* argv[0] is the name; returns the exit status */
 };
 
+extern const struct command command_compare;
 extern const struct command command_disable;
 extern const struct command command_enable;
 extern const struct command command_run;
