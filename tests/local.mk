@@ -5,7 +5,7 @@
 #   tests_x_LDADD = src/libhakmem.la $(CHECK_LIBS)    and    tests_x_LDFLAGS = $(AM_LDFLAGS) -no-install
 # and a program that is to run under the interposer an empty _LDADD.
 # Every test finds these in its environment, as absolute paths, empty where not built:
-#   HAK_TEST_LIBRARY, HAK_TEST_ARCHIVE, HAK_TEST_PRELOAD, HAK_TEST_SRCDIR, HAK_TEST_BUILDDIR, HAK_TEST_CC (compiler and flags),
+#   HAK_TEST_LIBRARY, HAK_TEST_ARCHIVE, HAK_TEST_PRELOAD, HAK_TEST_TOOL, HAK_TEST_SRCDIR, HAK_TEST_BUILDDIR, HAK_TEST_CC (compiler and flags),
 # and HAK_TEST_SANITIZER, empty or what the objects are built with. No HAKMEM_* variable is set.
 # A test that cannot run says why on stdout and exits with 77.
 
@@ -16,12 +16,14 @@ AM_TESTS_ENVIRONMENT = \
   HAK_TEST_LIBRARY='$(test_library)'; export HAK_TEST_LIBRARY; \
   HAK_TEST_ARCHIVE='$(test_archive)'; export HAK_TEST_ARCHIVE; \
   HAK_TEST_PRELOAD='$(test_preload)'; export HAK_TEST_PRELOAD; \
+  HAK_TEST_TOOL='$(test_tool)'; export HAK_TEST_TOOL; \
   HAK_TEST_SRCDIR='$(abs_srcdir)'; export HAK_TEST_SRCDIR; \
   HAK_TEST_BUILDDIR='$(abs_builddir)'; export HAK_TEST_BUILDDIR; \
   HAK_TEST_CC='$(CC) $(CFLAGS) $(SANITIZER_FLAGS)'; export HAK_TEST_CC; \
   HAK_TEST_SANITIZER='$(SANITIZER)'; export HAK_TEST_SANITIZER; \
   NM='$(NM)'; export NM;
-# These three can be set on the command line, to test what is installed.
+# These can be set on the command line, to test what is installed.
+test_tool = $(abs_builddir)/tools/hakmemctl
 test_library = $(abs_builddir)/src/.libs/libhakmem.so.0
 if ENABLE_STATIC
 test_archive = $(abs_builddir)/src/libhakmem.a
@@ -159,3 +161,4 @@ include tests/options/local.mk
 include tests/bench/local.mk
 include tests/misuse/local.mk
 include tests/model/local.mk
+include tests/tools/local.mk

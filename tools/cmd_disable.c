@@ -29,10 +29,12 @@ static int disable(struct preload_file *file, bool only_expired)
     return TOOL_FAILED;
   bool timed = timed_active(file, &left);
   bool named = names_library(file);
-  if (only_expired && (!timed || left > 0))
+  if (only_expired && left > 0)
     return TOOL_OK;
-  if (timed && !timed_end(file))
+  if (!timed_end(file))
     return TOOL_FAILED;
+  if (only_expired && !timed)
+    return TOOL_OK;
   if (!only_expired && names_library(file) && !take_out(file))
     return TOOL_FAILED;
   if (timed || named)

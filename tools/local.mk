@@ -18,3 +18,12 @@ tools_hakmemctl_LINK = $(CC) $(tools_hakmemctl_CFLAGS) $(CFLAGS) $(AM_LDFLAGS) $
 pkglibexec_PROGRAMS = tools/hakmemctl-trial
 tools_hakmemctl_trial_SOURCES = tools/trial_helper.c
 tools_hakmemctl_trial_LDADD = -ldl
+
+# Found by bash-completion under the command's name.
+bashcompletiondir = $(datadir)/bash-completion/completions
+EXTRA_DIST += tools/hakmemctl.bash
+install-data-local:
+	$(MKDIR_P) "$(DESTDIR)$(bashcompletiondir)"
+	$(INSTALL_DATA) $(srcdir)/tools/hakmemctl.bash "$(DESTDIR)$(bashcompletiondir)/hakmemctl"
+uninstall-local:
+	rm -f "$(DESTDIR)$(bashcompletiondir)/hakmemctl"

@@ -63,21 +63,24 @@ struct list_words list_words(const struct text *list)
   return found;
 }
 
-struct text list_add(const struct text *list, const char *line)
-{
-  size_t added = strlen(line) + 1;
-  struct text result = {tool_allocate(added + list->length), added + list->length};
-  memcpy(result.bytes, line, added - 1);
-  result.bytes[added - 1] = '\n';
-  if (list->length != 0)
-    memcpy(result.bytes + added, list->bytes, list->length);
-  return result;
-}
-
 static void append(struct text *text, const char *bytes, size_t length)
 {
-  memcpy(text->bytes + text->length, bytes, length);
+  if (length != 0)
+    memcpy(text->bytes + text->length, bytes, length);
   text->length += length;
+}
+
+struct text list_add(const struct text *list, const char *line)
+{
+  size_t place = list->length;
+  while (place > 0 && list->bytes[place - 1] != '\n')
+    place--;
+  struct text result = {tool_allocate(list->length + strlen(line) + 1), 0};
+  append(&result, list->bytes, place);
+  append(&result, line, strlen(line));
+  append(&result, "\n", 1);
+  append(&result, list->bytes + place, list->length - place);
+  return result;
 }
 
 /* Copies [line, words) without our words: each takes the separator behind it along, or, as the last word of its line,

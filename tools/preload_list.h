@@ -22,8 +22,9 @@ struct list_words {
 };
 struct list_words list_words(const struct text *list);
 
-/* The list with the line in front. Nothing else changes, so that list_remove brings back every byte. In front: what
-   lacks a final newline need not be completed, and of two libraries that define malloc the first is used. */
+/* The list with the line behind its last newline. Nothing else changes, so that list_remove brings back every byte, and
+   a last line without a newline stays the last. Not in front: after a comment glibc's ld.so looks for the next # in as
+   many bytes from the start as are left to the end, so that names in front can bring comments to life. */
 struct text list_add(const struct text *list, const char *line);
 /* The list without the words that name the interposer. A line that had nothing else goes altogether. */
 struct text list_remove(const struct text *list);

@@ -97,7 +97,7 @@ bool timed_active(const struct preload_file *file, double *left)
 {
   int folder = open_folder(file, false);
   bool active = is_mounted(file, folder);
-  *left = active ? (double)(timer_deadline(folder) - timer_now()) : -1;
+  *left = folder >= 0 ? (double)(timer_deadline(folder) - timer_now()) : -1;
   if (folder >= 0)
     close(folder);
   /* Somebody has cleared run: the mount is there still. */

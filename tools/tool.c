@@ -53,7 +53,7 @@ static void bad_option(const struct command *command, int problem, char **argv, 
   else if (problem == ':')
     tool_usage_error(command, "option '-%c' needs a value", optopt);
   else if (is_long && optopt != 0)
-    tool_usage_error(command, "option '%s' takes no value", word);
+    tool_usage_error(command, "option '%.*s' takes no value", (int)strcspn(word, "="), word);
   else if (is_long)
     tool_usage_error(command, "unknown option '%s'", word);
   else
