@@ -86,7 +86,7 @@ test_no_permission() {
     as_nobody "$root/opt/tool" enable --root "$root" --library "$library"
   printf '%s\n' "$library" >"$preload"
   cp "$preload" "$tmp/before"
-  refused 1 "cannot be replaced: Permission denied" as_nobody "$root/opt/tool" disable --root "$root"
+  refused 1 "cannot be removed: Permission denied" as_nobody "$root/opt/tool" disable --root "$root"
   as_nobody "$root/opt/tool" status --root "$root" | grep -q '^enabled: *yes' || fail "status is for everybody"
   unchanged
   # One who may write there, and may make no namespace.
