@@ -97,7 +97,7 @@ bool timed_active(const struct preload_file *file, double *left)
 {
   int folder = open_folder(file, false);
   bool active = is_mounted(file, folder);
-  *left = folder >= 0 ? (double)(timer_deadline(folder) - timer_now()) : -1;
+  *left = folder >= 0 ? (double)(timer_deadline(folder) - timer_now()) / TIMER_SECOND : -1;
   if (folder >= 0)
     close(folder);
   /* Somebody has cleared run: the mount is there still. */
@@ -148,7 +148,9 @@ bool timed_begin(struct preload_file *file, const struct text *text, unsigned se
   if (folder < 0)
     return failed(file, "run/libhakmem");
   bool longer = is_mounted(file, folder);
-  int64_t deadline = timer_now() + seconds;
+  if (*file->root_name == '\0' && !timer_in_main_namespace())
+    tool_warning("this mount namespace is not the system's: only programs in it will see the trial");
+  int64_t deadline = timer_now() + (int64_t)seconds * TIMER_SECOND;
   /* The way back first: whatever ends this process from here on, what was begun is taken back. */
   bool good = write_state(file, folder, longer ? NULL : text, deadline) && timer_start(file, deadline);
   if (good && !longer)

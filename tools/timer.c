@@ -8,20 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include "hakmemctl.h"
 #include "timer.h"
 
-/* The sleeper looks at the clock again after so many seconds: poll's does not count while the machine is suspended. */
-enum { MAX_SLEEP = 60, MAX_DESCRIPTOR = 1024 };
+/* The sleeper looks at the clock again after so long: poll's does not count while the machine is suspended. */
+enum { MAX_SLEEP = 60 * TIMER_SECOND, MAX_DESCRIPTOR = 1024 };
 
 int64_t timer_now(void)
 {
   struct timespec now = {0, 0};
   clock_gettime(CLOCK_BOOTTIME, &now);
-  return now.tv_sec;
+  return (int64_t)now.tv_sec * TIMER_SECOND + now.tv_nsec / (1000000000 / TIMER_SECOND);
 }
 
 int64_t timer_deadline(int folder)
@@ -35,9 +36,17 @@ int64_t timer_deadline(int folder)
   return length > 0 ? strtoll(text, NULL, 10) : 0;
 }
 
+bool timer_in_main_namespace(void)
+{
+  struct stat own, main;
+  return stat("/proc/self/ns/mnt", &own) == 0 && stat("/proc/1/ns/mnt", &main) == 0 && own.st_dev == main.st_dev &&
+         own.st_ino == main.st_ino;
+}
+
+/* What systemd starts sees the system's mounts. */
 static bool systemd_runs(const struct preload_file *file)
 {
-  return *file->root_name == '\0' && access("/run/systemd/system", F_OK) == 0;
+  return *file->root_name == '\0' && access("/run/systemd/system", F_OK) == 0 && timer_in_main_namespace();
 }
 
 static bool start_systemd_timer(int64_t deadline)
@@ -47,7 +56,7 @@ static bool start_systemd_timer(int64_t deadline)
   if (length <= 0)
     return false;
   own[length] = '\0';
-  char *when = tool_format("--on-active=%" PRId64 "s", deadline - timer_now());
+  char *when = tool_format("--on-active=%" PRId64 "ms", deadline - timer_now());
   const char *const words[] = {"systemd-run", "--quiet", "--collect", when, "--timer-property=AccuracySec=1s",
                                "--description=end of the trial of libhakmem", own, "disable", "--if-expired", NULL};
   pid_t child = fork();
@@ -76,7 +85,7 @@ static bool wait_for(int64_t deadline)
       return wanted == deadline;
     struct pollfd event = {.fd = changes, .events = POLLIN};
     char ignored[4096];
-    if (poll(&event, 1, (int)(left < MAX_SLEEP ? left : MAX_SLEEP) * 1000) > 0 &&
+    if (poll(&event, 1, (int)(left < MAX_SLEEP ? left : MAX_SLEEP)) > 0 &&
         read(changes, ignored, sizeof ignored) <= 0)
       return true;
   }

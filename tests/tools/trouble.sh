@@ -80,20 +80,19 @@ test_no_permission() {
   with_old_file
   need setpriv
   chmod 755 "$work" "$tmp"
-  cp "$tool" "$root/opt/tool"
   as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
   refused 1 "cannot be replaced: Permission denied" \
-    as_nobody "$root/opt/tool" enable --root "$root" --library "$library"
+    as_nobody "$root/opt/hakmem/hakmemctl" enable --root "$root" --library "$library"
   printf '%s\n' "$library" >"$preload"
   cp "$preload" "$tmp/before"
-  refused 1 "cannot be removed: Permission denied" as_nobody "$root/opt/tool" disable --root "$root"
-  as_nobody "$root/opt/tool" status --root "$root" | grep -q '^enabled: *yes' || fail "status is for everybody"
+  refused 1 "cannot be removed: Permission denied" as_nobody "$root/opt/hakmem/hakmemctl" disable --root "$root"
+  as_nobody "$root/opt/hakmem/hakmemctl" status --root "$root" | grep -q '^enabled: *yes' || fail "status is for everybody"
   unchanged
   # One who may write there, and may make no namespace.
   rm "$preload"
   chown -R 65534 "$root/etc" "$root/opt"
   refused 1 "new mount namespace: Operation not permitted (it needs root" \
-    as_nobody "$root/opt/tool" enable --root "$root" --library "$library"
+    as_nobody "$root/opt/hakmem/hakmemctl" enable --root "$root" --library "$library"
   [ ! -e "$preload" ] || fail "there is a file now"
 }
 
