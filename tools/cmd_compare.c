@@ -149,13 +149,16 @@ static bool run_all(struct comparison *all, const struct options *options)
       struct measure_setup setup = {all->program, input, one->library, everywhere && i != 1};
       show_progress(round, all->runs, one->name);
       FILE *output = options->output ? scratch() : NULL;
-      if (!measure_run(&setup, output, &run))
-        return false;
+      bool started = measure_run(&setup, output, &run);
       end_progress();
+      if (!started)
+        return false;
       all->agree &= agrees(&first, one, &run, output);
       for (int kind = 0; round != 0 && kind < MEASURE_KINDS; kind++)
         one->series[kind][round - 1] = run.cost[kind];
     }
+  if (first.output != NULL)
+    fclose(first.output);
   return true;
 }
 
@@ -184,6 +187,16 @@ static unsigned parse_runs(const char *text)
   return *text >= '0' && *text <= '9' && *end == '\0' && runs <= MAX_RUNS ? (unsigned)runs : 0;
 }
 
+static void free_contenders(struct comparison *all)
+{
+  for (unsigned i = 0; i < all->count; i++) {
+    free(all->contenders[i].library);
+    for (int kind = 0; kind < MEASURE_KINDS; kind++)
+      free(all->contenders[i].series[kind]);
+  }
+  free(all->contenders);
+}
+
 static int compare(struct comparison *all, const char *library, char **others, unsigned other_count,
                    const struct options *options)
 {
@@ -191,13 +204,14 @@ static int compare(struct comparison *all, const char *library, char **others, u
   bool good = add_contender(all, "libc", NULL) && add_contender(all, "hakmem", library);
   for (unsigned i = 0; good && i < other_count; i++)
     good = add_other(all, others[i]);
-  if (!good)
-    return TOOL_FAILED;
-  environment_warn_unaffected(all->program[0]);
-  if (!run_all(all, options))
-    return TOOL_FAILED;
-  (options->json ? compare_print_json : compare_print)(all);
-  return all->agree ? TOOL_OK : TOOL_FAILED;
+  if (good) {
+    environment_warn_unaffected(all->program[0]);
+    good = run_all(all, options);
+  }
+  if (good)
+    (options->json ? compare_print_json : compare_print)(all);
+  free_contenders(all);
+  return good && all->agree ? TOOL_OK : TOOL_FAILED;
 }
 
 static int run(const struct command *self, int argc, char **argv)
