@@ -140,7 +140,7 @@ static bool run_all(struct comparison *all, const struct options *options)
   bool everywhere = loaded_everywhere() || comes_with_environment();
   off_t input = input_position();
   if (everywhere)
-    tool_warning("libhakmem is loaded into this program already: for the others HAKMEM_FORCE_LIBC_ALLOC=1 is set");
+    tool_warning("libhakmem is loaded into this program already: the others get HAKMEM_FORCE_LIBC_ALLOC=1");
   all->agree = true;
   for (unsigned round = 0; round <= all->runs; round++)
     for (unsigned i = 0; i < all->count; i++) {
@@ -250,7 +250,8 @@ static int run(const struct command *self, int argc, char **argv)
 
 const struct command command_compare = {
   .name = "compare",
-  .arguments = "[-n RUNS] [-l LIBRARY] [--with NAME=LIBRARY]... [--output] [--json] [--] PROGRAM [ARGUMENT...]",
+  .arguments =
+    "[-n RUNS] [-l LIBRARY] [--with NAME=LIBRARY]... [--output] [--json] [--] PROGRAM [ARGUMENT...]",
   .help = "measure a program on the C library's malloc and on libhakmem, in turn",
   .details =
     "  -n, --runs=RUNS          runs of each that count, 10 if not given; one more warms up\n"

@@ -52,17 +52,19 @@ static struct text try_lines(const struct preload_file *file, const struct reque
     if (result == TRIAL_BAD)
       return (struct text){NULL, 0};
   }
-  tool_error("the trial failed: ld.so does not load %s, or malloc of another library comes first", request->library);
+  tool_error("the trial failed: ld.so does not load %s, or malloc of another library comes first",
+             request->library);
   return (struct text){NULL, 0};
 }
 
 static void print_enabled(const struct preload_file *file, const struct request *request)
 {
   char left[64];
-  printf("%s/etc/ld.so.preload names %s: programs that start from now on run on libhakmem%s%s\n", file->root_name,
-         request->library, request->seconds != 0 ? " for " : "",
+  printf("%s/etc/ld.so.preload names %s: programs that start from now on run on libhakmem%s%s\n",
+         file->root_name, request->library, request->seconds != 0 ? " for " : "",
          request->seconds != 0 ? timed_text(request->seconds, left, sizeof left) : "");
-  printf("\"hakmemctl disable%s%s\" takes it back\n", *file->root_name != '\0' ? " --root " : "", file->root_name);
+  const char *option = *file->root_name != '\0' ? " --root " : "";
+  printf("\"hakmemctl disable%s%s\" takes it back\n", option, file->root_name);
 }
 
 /* Under the lock: what was tried is written unless something else has been written since. */
@@ -72,13 +74,15 @@ static int write_tried(struct preload_file *file, const struct request *request,
   file->text = (struct text){NULL, 0};
   bool good = preload_file_lock(file) && preload_file_read(file);
   if (good && !list_equal(&before, &file->text)) {
-    tool_error("%s/etc/ld.so.preload was changed by somebody else during the trial: nothing was written, try again",
-               file->root_name);
+    tool_error("%s/etc/ld.so.preload was changed by somebody else during the trial: nothing was written, "
+               "try again", file->root_name);
     good = false;
   }
   free(before.bytes);
-  if (good)
-    good = request->seconds != 0 ? timed_begin(file, wanted, request->seconds) : preload_file_write(file, wanted);
+  if (good && request->seconds != 0)
+    good = timed_begin(file, wanted, request->seconds);
+  else if (good)
+    good = preload_file_write(file, wanted);
   if (good)
     print_enabled(file, request);
   return good ? TOOL_OK : TOOL_FAILED;
@@ -94,8 +98,8 @@ static int enabled_already(struct preload_file *file, const struct request *requ
     return TOOL_OK;
   }
   if (timed != (request->seconds != 0))
-    return tool_error("%s/etc/ld.so.preload names %s already, %s a time limit: \"hakmemctl disable\" comes first",
-                      file->root_name, word, timed ? "with" : "without");
+    return tool_error("%s/etc/ld.so.preload names %s already, %s a time limit: \"hakmemctl disable\" comes "
+                      "first", file->root_name, word, timed ? "with" : "without");
   if (!preload_file_lock(file) || !preload_file_read(file))
     return TOOL_FAILED;
   if (!timed_active(file, &left))
@@ -142,7 +146,7 @@ static int run(const struct command *self, int argc, char **argv)
     if (found == '?')
       return TOOL_USAGE;
     if (found == 'f' && (request.seconds = timed_parse(optarg)) == 0)
-      return tool_usage_error(self, "'%s' is no time such as 90s, 30min, 2h or 1d, of 30 days at most", optarg);
+      return tool_usage_error(self, "'%s' is no time such as 90s, 30min, 2h or 1d, 30 days at most", optarg);
     if (found == 'l')
       request.library = optarg;
     else if (found == 'r')

@@ -38,7 +38,8 @@ static void print_text(const struct preload_file *file, const struct state *stat
   if (state->words.ours != 0)
     printf("line:            %s\n", state->words.first);
   printf("other libraries: %u\n", state->words.others);
-  printf("library:         %s%s %s\n", file->root_name, state->library, state->problem != NULL ? state->problem : "is good");
+  printf("library:         %s%s %s\n", file->root_name, state->library,
+         state->problem != NULL ? state->problem : "is good");
 }
 
 static void print_json(const struct preload_file *file, const struct state *state)

@@ -19,7 +19,8 @@ struct comparison {
   bool agree;                     /* in status, and output where it was asked for */
 };
 
-/* Differences are called larger than the noise if chance alone makes one as large in fewer cases than this. */
+/* Differences are called larger than the noise if chance alone makes one as large in fewer cases than this.
+   */
 #define COMPARE_CHANCE 0.01
 /* With fewer runs no difference can be that rare. */
 enum { COMPARE_ENOUGH_RUNS = 5 };

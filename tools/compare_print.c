@@ -29,13 +29,15 @@ static const char *judge(const struct comparison *all, const struct contender *o
 {
   if (all->runs < COMPARE_ENOUGH_RUNS)
     return "too few runs";
-  if (ranks_probability(one->series[kind], all->runs, all->contenders[0].series[kind], all->runs) >= COMPARE_CHANCE)
+  const double *base = all->contenders[0].series[kind];
+  if (ranks_probability(one->series[kind], all->runs, base, all->runs) >= COMPARE_CHANCE)
     return "noise";
   /* Ranks can differ where the medians do not. */
   return difference < 0 ? "less" : difference > 0 ? "more" : "noise";
 }
 
-static struct summary summarize(const struct comparison *all, const struct contender *one, enum measure_kind kind)
+static struct summary summarize(const struct comparison *all, const struct contender *one,
+                                enum measure_kind kind)
 {
   const double *values = one->series[kind];
   struct summary result = {.median = ranks_quantile(values, all->runs, 0.5),
@@ -75,14 +77,15 @@ void compare_print(struct comparison *all)
   sort_series(all);
   for (int kind = 0; kind < MEASURE_KINDS; kind++) {
     if (kind == 0)
-      printf("%-20s %6s   %-29s %s\n", kinds[kind].title, "median", "half of the runs between", "against libc");
+      printf("%-20s %6s   %-29s %s\n", kinds[kind].title, "median", "half of the runs between",
+             "against libc");
     else
       printf("%s\n", kinds[kind].title);
     for (unsigned i = 0; i < all->count; i++)
       print_row(all, &all->contenders[i], (enum measure_kind)kind);
   }
-  printf("\nRuns of each, in turn: %u. \"less\" and \"more\": chance alone makes such a difference in fewer than\n"
-         "1 of 100 cases (rank-sum test); \"noise\": it may. ", all->runs);
+  printf("\nRuns of each, in turn: %u. \"less\" and \"more\": chance alone makes such a difference in fewer "
+         "than\n1 of 100 cases (rank-sum test); \"noise\": it may. ", all->runs);
   puts(all->agree ? "The runs agree." : "THE RUNS DO NOT AGREE: see the warnings.");
 }
 
@@ -90,8 +93,8 @@ static void print_json_kind(const struct comparison *all, const struct contender
 {
   struct summary row = summarize(all, one, kind);
   int decimals = kinds[kind].key_decimals;
-  printf(", \"%s\": {\"median\": %.*f, \"low\": %.*f, \"high\": %.*f", kinds[kind].key, decimals, row.median, decimals,
-         row.low, decimals, row.high);
+  printf(", \"%s\": {\"median\": %.*f, \"low\": %.*f, \"high\": %.*f", kinds[kind].key, decimals, row.median,
+         decimals, row.low, decimals, row.high);
   if (row.verdict != NULL)
     printf(", \"difference_percent\": %.2f, \"verdict\": \"%s\"", row.percent, row.verdict);
   putchar('}');

@@ -1,4 +1,5 @@
-/* elf_file.c - the headers of ELF files of either class. Those of a foreign order of bytes are not for this machine. */
+/* elf_file.c - the headers of ELF files of either class. Those of a foreign order of bytes are not for this
+   machine. */
 #include <config.h>
 #include <elf.h>
 #include <errno.h>
@@ -28,8 +29,8 @@ static bool read_at(int file, void *buffer, size_t size, uint64_t offset)
 }
 
 #define COPY_HEADER(from) \
-  *header = (struct header){(from).e_phoff, (from).e_shoff, (from).e_phnum, (from).e_phentsize, (from).e_shnum, \
-                            (from).e_shentsize}; \
+  *header = (struct header){(from).e_phoff, (from).e_shoff, (from).e_phnum, (from).e_phentsize, \
+                            (from).e_shnum, (from).e_shentsize}; \
   facts->machine = (from).e_machine; \
   facts->type = (from).e_type
 
@@ -128,7 +129,9 @@ const char *elf_read(const char *path, struct elf_facts *facts)
   static char problem[128];
   int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (file < 0) {
-    snprintf(problem, sizeof problem, errno == ENOENT ? "is missing" : "cannot be opened: %s", strerror(errno));
+    if (errno == ENOENT)
+      return "is missing";
+    snprintf(problem, sizeof problem, "cannot be opened: %s", strerror(errno));
     return problem;
   }
   const char *result = elf_read_file(file, facts);

@@ -12,8 +12,9 @@ struct elf_facts {
   bool has_loader;          /* a dynamic program: PT_INTERP is there */
 };
 
-/* Reads the headers of a file and checks that all that they name is there. NULL, or what is wrong with it, in words
-   that follow the file's name; the text is valid until the next call. The second form does not close file. */
+/* Reads the headers of a file and checks that all that they name is there. NULL, or what is wrong with it, in
+   words that follow the file's name; the text is valid until the next call. The second form does not close
+   file. */
 const char *elf_read(const char *path, struct elf_facts *facts);
 const char *elf_read_file(int file, struct elf_facts *facts);
 

@@ -20,8 +20,8 @@ static bool starts_with(const char *text, const char *start)
   return strncmp(text, start, strlen(start)) == 0;
 }
 
-/* What follows the folder that ld.so's $LIB means, NULL if the path is elsewhere: lib/TRIPLET where the system is laid
-   out by triplets, lib64 (lib32, libx32) where it is not. A plain /usr/lib tells nothing. */
+/* What follows the folder that ld.so's $LIB means, NULL if the path is elsewhere: lib/TRIPLET where the
+   system is laid out by triplets, lib64 (lib32, libx32) where it is not. A plain /usr/lib tells nothing. */
 static const char *behind_lib(const char *path)
 {
   static const char *const folders[] = {"/usr/lib64/", "/usr/lib32/", "/usr/libx32/"};
@@ -65,9 +65,10 @@ char *environment_resolve(const char *library)
   if (strchr(library, '$') != NULL && !installed)
     return tool_format("%s", library);
   char *path = realpath(installed ? environment_installed : library, NULL);
-  const char *problem = library_problem(path != NULL ? path : library);
+  const char *shown = path != NULL ? path : installed ? environment_installed : library;
+  const char *problem = library_problem(shown);
   if (problem != NULL)
-    tool_error("the library %s %s", path != NULL ? path : installed ? environment_installed : library, problem);
+    tool_error("the library %s %s", shown, problem);
   char *result = problem != NULL ? NULL : tool_format("%s", installed ? library : path);
   free(path);
   return result;
@@ -126,7 +127,8 @@ bool environment_set_option(const char *text)
   for (const char *next = text; next < equals; next++)
     if (!isupper((unsigned char)*next) && !isdigit((unsigned char)*next) && *next != '_')
       return false;
-  char *name = tool_format("%s%.*s", starts_with(text, "HAKMEM_") ? "" : "HAKMEM_", (int)(equals - text), text);
+  const char *prefix = starts_with(text, "HAKMEM_") ? "" : "HAKMEM_";
+  char *name = tool_format("%s%.*s", prefix, (int)(equals - text), text);
   if (setenv(name, equals + 1, 1) != 0)
     exit(tool_error("cannot set %s: %s", name, strerror(errno)));
   free(name);

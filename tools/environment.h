@@ -6,11 +6,11 @@
 
 /* The installed interposer's path, absolute, without anything that ld.so expands. */
 extern const char environment_installed[];
-/* The same as ld.so is to see it: with $LIB for the folder, where that is known to mean it, so that 32-bit and 64-bit
-   programs find each their own. */
+/* The same as ld.so is to see it: with $LIB for the folder, where that is known to mean it, so that 32-bit
+   and 64-bit programs find each their own. */
 const char *environment_library(void);
-/* The same for a library given by a person, whose path may be relative: NULL if it is not there or is no library,
-   which has been said then. The caller frees it. */
+/* The same for a library given by a person, whose path may be relative: NULL if it is not there or is no
+   library, which has been said then. The caller frees it. */
 char *environment_resolve(const char *library);
 /* Says so if the program does not use the dynamic loader, or is setuid: LD_PRELOAD does nothing then. */
 void environment_warn_unaffected(const char *program);

@@ -24,8 +24,8 @@ enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 /* The program itself, where a usage error is not one of a command. */
 static int main_usage_error(const char *problem, const char *word)
 {
-  fprintf(stderr, "hakmemctl: %s%s%s%s\nUsage: hakmemctl COMMAND [ARGUMENT...]; see \"hakmemctl --help\"\n", problem,
-          *word ? " '" : "", word, *word ? "'" : "");
+  fprintf(stderr, "hakmemctl: %s%s%s%s\n", problem, *word ? " '" : "", word, *word ? "'" : "");
+  fputs("Usage: hakmemctl COMMAND [ARGUMENT...]; see \"hakmemctl --help\"\n", stderr);
   return TOOL_USAGE;
 }
 

@@ -1,7 +1,8 @@
 /* hakmemctl.h - what the files of hakmemctl share.
 
-   hakmemctl is an ordinary program with stdio and malloc, but linked statically where the C library allows it: the
-   dynamic loader is not involved then, so that it works while /etc/ld.so.preload names a broken library. */
+   hakmemctl is an ordinary program with stdio and malloc, but linked statically where the C library allows
+   it: the dynamic loader is not involved then, so that it works while /etc/ld.so.preload names a broken
+   library. */
 #ifndef HAKMEM_TOOLS_HAKMEMCTL_H
 #define HAKMEM_TOOLS_HAKMEMCTL_H
 
@@ -23,7 +24,8 @@ struct command {
   const char *arguments;  /* what follows "hakmemctl NAME" in the usage line */
   const char *help;       /* one line for the overview */
   const char *details;    /* what "hakmemctl help NAME" says besides; lines end in \n */
-  int (*run)(const struct command *self, int argc, char **argv);  /* argv[0] is the name; returns the exit status */
+  /* argv[0] is the name; returns the exit status. */
+  int (*run)(const struct command *self, int argc, char **argv);
 };
 
 extern const struct command command_compare;
@@ -32,17 +34,19 @@ extern const struct command command_enable;
 extern const struct command command_run;
 extern const struct command command_status;
 
-/* ---- messages, on standard error; each returns the exit status, so that callers can write "return tool_..." */
+/* ---- messages, on standard error; each returns the exit status, so that callers can write "return tool_..."
+   */
 
 /* "hakmemctl: TEXT" */
 int tool_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same for something that goes on. */
 void tool_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* "hakmemctl NAME: TEXT" and the usage line: a mistake on the command line. */
-int tool_usage_error(const struct command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int tool_usage_error(const struct command *command, const char *format, ...)
+  __attribute__((format(printf, 2, 3)));
 
-/* The next option as getopt_long's, up to the first word that is none; names has their long forms. -1 at the end.
-   A bad option is reported as a usage error and becomes '?': return TOOL_USAGE then. */
+/* The next option as getopt_long's, up to the first word that is none; names has their long forms. -1 at the
+   end. A bad option is reported as a usage error and becomes '?': return TOOL_USAGE then. */
 int tool_option(const struct command *command, int argc, char **argv, const char *letters,
                 const struct option *names);
 /* Nothing may follow the options: TOOL_OK, or a usage error that names the first word too many. */

@@ -18,11 +18,13 @@
 static char *writer_problem(const struct stat *status, const char *shown)
 {
   if (status->st_uid != 0 && status->st_uid != geteuid())
-    return tool_format("belongs to a user who is not root (%s is of uid %ju)", shown, (uintmax_t)status->st_uid);
+    return tool_format("belongs to a user who is not root (%s is of uid %ju)", shown,
+                       (uintmax_t)status->st_uid);
   if (status->st_mode & S_IWOTH)
     return tool_format("can be replaced by anybody (%s is writable by others)", shown);
   if ((status->st_mode & S_IWGRP) && status->st_gid != 0)
-    return tool_format("can be replaced by a group (%s is writable by gid %ju)", shown, (uintmax_t)status->st_gid);
+    return tool_format("can be replaced by a group (%s is writable by gid %ju)", shown,
+                       (uintmax_t)status->st_gid);
   return NULL;
 }
 
@@ -106,7 +108,7 @@ char *library_file_problem(int root, const char *path)
   if (*path != '/')
     return tool_format("is not given by an absolute path");
   if (strpbrk(path, " \t\n:#") != NULL)
-    return tool_format("has a blank, a colon or a # in its path, which ld.so does not take for part of a name");
+    return tool_format("has a blank, a colon or a # in its path, which ends a name for ld.so");
   int file = walk(root, path, &problem);
   if (file < 0)
     return problem;

@@ -1,18 +1,21 @@
-# hakmemctl. Linked statically where configure found that it can be (STATIC_LDFLAGS), so that it works whatever the
-# preload file names.
+# hakmemctl. Linked statically where configure found that it can be (STATIC_LDFLAGS), so that it works
+# whatever the preload file names.
 bin_PROGRAMS = tools/hakmemctl
 tools_hakmemctl_SOURCES = tools/hakmemctl.c tools/hakmemctl.h tools/tool.c tools/json.c \
   tools/cmd_compare.c tools/cmd_disable.c tools/cmd_enable.c tools/cmd_run.c tools/cmd_status.c \
   tools/compare.h tools/compare_print.c tools/measure.c tools/measure.h tools/ranks.c tools/ranks.h \
-  tools/elf_file.c tools/elf_file.h tools/environment.c tools/environment.h tools/library_file.c tools/library_file.h \
+  tools/elf_file.c tools/elf_file.h tools/environment.c tools/environment.h \
+  tools/library_file.c tools/library_file.h \
   tools/preload_file.c tools/preload_file.h tools/preload_list.c tools/preload_list.h \
   tools/timed.c tools/timed.h tools/timer.c tools/timer.h tools/trial.c tools/trial.h \
-  tools/trial_programs.c tools/trial_programs.h tools/trial_room.c tools/trial_room.h tools/trial_run.c tools/trial_run.h
+  tools/trial_programs.c tools/trial_programs.h tools/trial_room.c tools/trial_room.h \
+  tools/trial_run.c tools/trial_run.h
 tools_hakmemctl_CPPFLAGS = -DTOOL_LIBRARY_FOLDER='"$(pkglibdir)"' -DTOOL_HELPER_FOLDER='"$(pkglibexecdir)"'
 tools_hakmemctl_CFLAGS = $(AM_CFLAGS) $(STATIC_CFLAGS)
 tools_hakmemctl_LDADD = -lm
 # Not by libtool, which has meanings of its own for -static.
-tools_hakmemctl_LINK = $(CC) $(tools_hakmemctl_CFLAGS) $(CFLAGS) $(AM_LDFLAGS) $(LDFLAGS) $(STATIC_LDFLAGS) -o $@
+tools_hakmemctl_LINK = $(CC) $(tools_hakmemctl_CFLAGS) $(CFLAGS) $(AM_LDFLAGS) $(LDFLAGS) \
+  $(STATIC_LDFLAGS) -o $@
 
 # What it runs in a trial: the tool itself, linked statically, would see nothing of the library.
 pkglibexec_PROGRAMS = tools/hakmemctl-trial

@@ -1,7 +1,7 @@
 /* measure.c - one run of a program, and what it cost.
 
-   The peak that the kernel counts for a child starts with what its parent had when it forked: hakmemctl has less than
-   any program that is linked dynamically. */
+   The peak that the kernel counts for a child starts with what its parent had when it forked: hakmemctl has
+   less than any program that is linked dynamically. */
 #include <config.h>
 #include <errno.h>
 #include <fcntl.h>

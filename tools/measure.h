@@ -8,7 +8,7 @@
 enum measure_kind { MEASURE_WALL, MEASURE_CPU, MEASURE_PEAK, MEASURE_FAULTS, MEASURE_KINDS };
 
 struct measure {
-  double cost[MEASURE_KINDS];  /* seconds, seconds, KiB of the largest process, page faults of all processes */
+  double cost[MEASURE_KINDS];  /* seconds, seconds, KiB of the largest process, page faults of all */
   int status;                  /* as of wait(2) */
 };
 
@@ -19,8 +19,8 @@ struct measure_setup {
   bool force_libc;      /* libhakmem comes with the environment and is to stand back */
 };
 
-/* Runs it; standard output goes to the file output, or nowhere if that is NULL. Says why it cannot be started, and
-   returns false. */
+/* Runs it; standard output goes to the file output, or nowhere if that is NULL. Says why it cannot be
+   started, and returns false. */
 bool measure_run(const struct measure_setup *setup, FILE *output, struct measure *result);
 
 #endif

@@ -39,7 +39,8 @@ bool preload_file_open(struct preload_file *file, const char *root)
   file->etc = openat(file->root, "etc", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (file->etc < 0) {
     bool link = errno == ELOOP || errno == ENOTDIR;
-    tool_error("%s/etc: %s", file->root_name, link ? "is a symbolic link or no folder: refused" : strerror(errno));
+    const char *why = link ? "is a symbolic link or no folder: refused" : strerror(errno);
+    tool_error("%s/etc: %s", file->root_name, why);
     return false;
   }
   return preload_file_read(file);
@@ -49,7 +50,8 @@ bool preload_file_open(struct preload_file *file, const char *root)
 static bool is_mount_point(int file)
 {
   struct statx facts;
-  return statx(file, "", AT_EMPTY_PATH, 0, &facts) == 0 && (facts.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+  return statx(file, "", AT_EMPTY_PATH, 0, &facts) == 0 &&
+         (facts.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 }
 
 static bool read_text(struct preload_file *file, int descriptor)
@@ -101,8 +103,8 @@ bool preload_file_lock(struct preload_file *file)
       return failed(file, ": cannot lock its folder");
     nanosleep(&pause, NULL);
   }
-  tool_error("another hakmemctl has been writing to %s/etc for %d seconds: nothing was changed", file->root_name,
-             LOCK_SECONDS);
+  tool_error("another hakmemctl has been writing to %s/etc for %d seconds: nothing was changed",
+             file->root_name, LOCK_SECONDS);
   return false;
 }
 
@@ -147,13 +149,15 @@ static bool take_after(int descriptor, int like)
     return fchmod(descriptor, FILE_MODE) == 0;
   if (fstat(like, &old) != 0 || fstat(descriptor, &own) != 0)
     return false;
-  if ((old.st_uid != own.st_uid || old.st_gid != own.st_gid) && fchown(descriptor, old.st_uid, old.st_gid) != 0)
+  bool same_owner = old.st_uid == own.st_uid && old.st_gid == own.st_gid;
+  if (!same_owner && fchown(descriptor, old.st_uid, old.st_gid) != 0)
     return false;
   return fchmod(descriptor, old.st_mode & 07777) == 0 && copy_attributes(like, descriptor);
 }
 
 /* All of it, then on the disk, then under its name. */
-static bool fill_and_rename(int folder, const char *temporary, const char *final, const struct text *text, int like)
+static bool fill_and_rename(int folder, const char *temporary, const char *final, const struct text *text,
+                            int like)
 {
   /* A crash may have left one behind; whoever holds the lock owns the name. */
   unlinkat(folder, temporary, 0);

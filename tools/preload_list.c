@@ -21,7 +21,8 @@ static bool is_ours(const char *word, size_t length)
          (length == wanted || word[length - wanted - 1] == '/');
 }
 
-/* The next word in [*next, end), which holds no comment; its length, 0 at the end. *next becomes its start. */
+/* The next word in [*next, end), which holds no comment; its length, 0 at the end. *next becomes its start.
+   */
 static size_t next_word(const char **next, const char *end)
 {
   while (*next < end && separates(**next))
@@ -32,7 +33,8 @@ static size_t next_word(const char **next, const char *end)
   return length;
 }
 
-/* The line at start: its end, behind the newline if there is one; *words is where its comment begins, or its end. */
+/* The line at start: its end, behind the newline if there is one; *words is where its comment begins, or its
+   end. */
 static const char *end_of_line(const char *start, const char *end, const char **words)
 {
   const char *newline = memchr(start, '\n', (size_t)(end - start));
@@ -83,8 +85,8 @@ struct text list_add(const struct text *list, const char *line)
   return result;
 }
 
-/* Copies [line, words) without our words: each takes the separator behind it along, or, as the last word of its line,
-   the one in front of it. Returns whether anything was taken out. */
+/* Copies [line, words) without our words: each takes the separator behind it along, or, as the last word of
+   its line, the one in front of it. Returns whether anything was taken out. */
 static bool copy_words(struct text *result, const char *line, const char *words)
 {
   bool removed = false;
@@ -133,5 +135,7 @@ struct text list_remove(const struct text *list)
 
 bool list_equal(const struct text *one, const struct text *other)
 {
-  return one->length == other->length && (one->length == 0 || memcmp(one->bytes, other->bytes, one->length) == 0);
+  if (one->length != other->length)
+    return false;
+  return one->length == 0 || memcmp(one->bytes, other->bytes, one->length) == 0;
 }

@@ -29,8 +29,8 @@ double ranks_quantile(const double *values, size_t count, double share)
   return values[below] + (values[below + 1] - values[below]) * (place - (double)below);
 }
 
-/* Twice the rank of each value of all (sorted), so that shared ranks are whole numbers. Returns the sum of t^3 - t over
-   the groups of t equal values, which lessen the variance. */
+/* Twice the rank of each value of all (sorted), so that shared ranks are whole numbers. Returns the sum of
+   t^3 - t over the groups of t equal values, which lessen the variance. */
 static double rank(const double *all, size_t count, unsigned *ranks)
 {
   double ties = 0;
@@ -64,7 +64,8 @@ static double distance(double one, double other)
   return one > other ? one - other : other - one;
 }
 
-/* Of all choices of picked out of the ranks, the share whose sum is at least as far from the mean as sum is. */
+/* Of all choices of picked out of the ranks, the share whose sum is at least as far from the mean as sum is.
+   */
 static double exact(const unsigned *ranks, size_t count, size_t picked, unsigned sum)
 {
   size_t sums = count * (count + 1) + 1;

@@ -104,7 +104,8 @@ bool timed_active(const struct preload_file *file, double *left)
   return active || (file->is_mount && names_ours(file));
 }
 
-static bool write_state(const struct preload_file *file, int folder, const struct text *list, int64_t deadline)
+static bool write_state(const struct preload_file *file, int folder, const struct text *list,
+                        int64_t deadline)
 {
   char *line = tool_format("%" PRId64 "\n", deadline);
   struct text text = {line, strlen(line)};
@@ -137,7 +138,8 @@ static bool make_mount_point(struct preload_file *file, int folder)
 
 static bool mount_list(const struct preload_file *file)
 {
-  if (fchdir(file->root) == 0 && mount("run/libhakmem/ld.so.preload", "etc/ld.so.preload", NULL, MS_BIND, NULL) == 0)
+  static const char list[] = "run/libhakmem/ld.so.preload", place[] = "etc/ld.so.preload";
+  if (fchdir(file->root) == 0 && mount(list, place, NULL, MS_BIND, NULL) == 0)
     return true;
   return failed(file, "etc/ld.so.preload: cannot mount the list for a time");
 }

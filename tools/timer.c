@@ -15,7 +15,8 @@
 #include "hakmemctl.h"
 #include "timer.h"
 
-/* The sleeper looks at the clock again after so long: poll's does not count while the machine is suspended. */
+/* The sleeper looks at the clock again after so long: poll's does not count while the machine is suspended.
+   */
 enum { MAX_SLEEP = 60 * TIMER_SECOND, MAX_DESCRIPTOR = 1024 };
 
 int64_t timer_now(void)
@@ -39,8 +40,8 @@ int64_t timer_deadline(int folder)
 bool timer_in_main_namespace(void)
 {
   struct stat own, main;
-  return stat("/proc/self/ns/mnt", &own) == 0 && stat("/proc/1/ns/mnt", &main) == 0 && own.st_dev == main.st_dev &&
-         own.st_ino == main.st_ino;
+  return stat("/proc/self/ns/mnt", &own) == 0 && stat("/proc/1/ns/mnt", &main) == 0 &&
+         own.st_dev == main.st_dev && own.st_ino == main.st_ino;
 }
 
 /* What systemd starts sees the system's mounts. */
@@ -58,7 +59,8 @@ static bool start_systemd_timer(int64_t deadline)
   own[length] = '\0';
   char *when = tool_format("--on-active=%" PRId64 "ms", deadline - timer_now());
   const char *const words[] = {"systemd-run", "--quiet", "--collect", when, "--timer-property=AccuracySec=1s",
-                               "--description=end of the trial of libhakmem", own, "disable", "--if-expired", NULL};
+                               "--description=end of the trial of libhakmem", own, "disable", "--if-expired",
+                               NULL};
   pid_t child = fork();
   if (child == 0) {
     tool_exec(words[0], words);

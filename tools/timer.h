@@ -1,4 +1,5 @@
-/* timer.h - calls "hakmemctl disable --if-expired" when a time is over, whatever has become of this process. */
+/* timer.h - calls "hakmemctl disable --if-expired" when a time is over, whatever has become of this process.
+   */
 #ifndef HAKMEM_TOOLS_TIMER_H
 #define HAKMEM_TOOLS_TIMER_H
 

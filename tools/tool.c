@@ -39,7 +39,8 @@ int tool_usage_error(const struct command *command, const char *format, ...)
   va_start(arguments, format);
   print_message(" ", command->name, format, arguments);
   va_end(arguments);
-  fprintf(stderr, "Usage: hakmemctl %s%s%s\n", command->name, *command->arguments ? " " : "", command->arguments);
+  const char *blank = *command->arguments ? " " : "";
+  fprintf(stderr, "Usage: hakmemctl %s%s%s\n", command->name, blank, command->arguments);
   return TOOL_USAGE;
 }
 

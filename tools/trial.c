@@ -1,7 +1,8 @@
 /* trial.c - programs are run with a changed /etc/ld.so.preload that nobody else sees.
 
-   The child makes a mount namespace of its own and puts a small file system over etc, in which every name is a link to
-   what was there and ld.so.preload is a file that may be changed. All of it ends with the namespace. */
+   The child makes a mount namespace of its own and puts a small file system over etc, in which every name is
+   a link to what was there and ld.so.preload is a file that may be changed. All of it ends with the
+   namespace. */
 #include <config.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +29,8 @@ static char *command_text(const struct trial_program *program)
                      script ? "-c ..." : program->arguments[0] != NULL ? program->arguments[0] : "");
 }
 
-static void run_program(const struct trial_room *room, const struct trial_program *program, struct trial_outcome *outcome)
+static void run_program(const struct trial_room *room, const struct trial_program *program,
+                        struct trial_outcome *outcome)
 {
   const char *words[TRIAL_ARGUMENTS + 2] = {program->path != NULL ? program->path : "hakmemctl-trial"};
   for (int i = 0; i < TRIAL_ARGUMENTS && program->arguments[i] != NULL; i++)
@@ -37,7 +39,8 @@ static void run_program(const struct trial_room *room, const struct trial_progra
 }
 
 /* Without the change it must be there, be what it is taken for, and work; else it tells nothing. */
-static bool usable(const struct trial_room *room, const struct trial_program *program, struct trial_outcome *before)
+static bool usable(const struct trial_room *room, const struct trial_program *program,
+                   struct trial_outcome *before)
 {
   if (program->path == NULL && room->helper < 0)
     return false;
@@ -73,7 +76,8 @@ static bool same_kind(const struct trial_program *one, const struct trial_progra
 }
 
 /* Tries the first of a group that can be; *next becomes the start of the next group. */
-static bool try_group(const struct trial_room *room, const struct text *wanted, const struct trial_program **next)
+static bool try_group(const struct trial_room *room, const struct text *wanted,
+                      const struct trial_program **next)
 {
   const struct trial_program *first = *next, *program = first;
   bool tried = false, good = true;
@@ -97,7 +101,8 @@ static bool try_group(const struct trial_room *room, const struct text *wanted, 
 }
 
 /* malloc must be the library's in a program that ld.so starts. */
-static enum trial_result check_loaded(const struct trial_room *room, const struct text *wanted, const char *library)
+static enum trial_result check_loaded(const struct trial_room *room, const struct text *wanted,
+                                      const char *library)
 {
   struct trial_outcome outcome;
   trial_room_set(room, wanted);
@@ -106,8 +111,8 @@ static enum trial_result check_loaded(const struct trial_room *room, const struc
   outcome.output[strcspn(outcome.output, "\n")] = '\0';
   if (outcome.status != 0) {
     char *how = trial_outcome_status(outcome.status);
-    tool_error("the trial failed: a program that only asks where malloc is %s%s%s", how, *outcome.errors ? ": " : "",
-               outcome.errors);
+    tool_error("the trial failed: a program that only asks where malloc is %s%s%s", how,
+               *outcome.errors ? ": " : "", outcome.errors);
     free(how);
     result = TRIAL_BAD;
   } else if (strcmp(outcome.output, library) != 0) {
@@ -120,7 +125,8 @@ static enum trial_result check_loaded(const struct trial_room *room, const struc
 }
 
 /* In the child, which ends with the result as its status. */
-static enum trial_result try_all(const struct preload_file *file, const struct text *wanted, const char *library)
+static enum trial_result try_all(const struct preload_file *file, const struct text *wanted,
+                                 const char *library)
 {
   struct trial_room room;
   if (!trial_room_enter(&room, file))

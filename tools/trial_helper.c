@@ -1,7 +1,7 @@
 /* trial_helper.c - hakmemctl-trial: what hakmemctl runs, dynamically linked, in a trial.
 
    hakmemctl-trial whose     prints the path of the object that malloc comes from
-   hakmemctl-trial sandbox   allocates under a seccomp filter that kills on anything but what an allocator may do */
+   hakmemctl-trial sandbox   allocates under a seccomp filter that kills on what no allocator needs */
 #include <config.h>
 #include <dlfcn.h>
 #include <errno.h>
@@ -56,7 +56,8 @@ static bool enter_sandbox(void)
   }
   program[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
   struct sock_fprog filter = {length, program};
-  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
 /* Sizes of all kinds, from some bytes to some MiB, the small ones most often. */
@@ -96,8 +97,8 @@ static bool exercise(void)
 
 static _Noreturn void sandbox(void)
 {
-  /* The first call before the filter, as in a daemon that starts and then locks itself in. Volatile: the compiler may
-     leave out what is only allocated and freed. */
+  /* The first call before the filter, as in a daemon that starts and then locks itself in. Volatile: the
+     compiler may leave out what is only allocated and freed. */
   void *volatile first = malloc(1);
   free(first);
   if (!enter_sandbox())

@@ -1,5 +1,5 @@
-/* trial_programs.c - what is run in a trial: programs that most systems have, which change nothing and always print the
-   same. */
+/* trial_programs.c - what is run in a trial: programs that most systems have, which change nothing and always
+   print the same. */
 #include <config.h>
 #include <stddef.h>
 #include "trial_programs.h"

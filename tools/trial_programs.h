@@ -13,8 +13,8 @@ struct trial_program {
   bool setuid;                               /* is run by a user to whom its bit means something */
 };
 
-/* In groups of one kind; of each group the first that is there and works without the change is tried. A path of NULL
-   and no kind ends the table. */
+/* In groups of one kind; of each group the first that is there and works without the change is tried. A path
+   of NULL and no kind ends the table. */
 extern const struct trial_program trial_programs[];
 
 #endif

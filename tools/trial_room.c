@@ -16,8 +16,8 @@ static const char preload_name[] = "ld.so.preload";
 /* Where the room's etc has the real one. */
 static const char original[] = ".hakmemctl-etc";
 
-/* Beside hakmemctl itself, as in a folder where it was built, or where it is installed (TOOL_HELPER_FOLDER). Open, since
-   the folder may not be there in the room. */
+/* Beside hakmemctl itself, as in a folder where it was built, or where it is installed (TOOL_HELPER_FOLDER).
+   Open, since the folder may not be there in the room. */
 static int open_helper(void)
 {
   char own[PATH_MAX];
@@ -34,7 +34,8 @@ static int open_helper(void)
   if (helper < 0)
     helper = open(TOOL_HELPER_FOLDER "/hakmemctl-trial", O_RDONLY | O_CLOEXEC);
   if (helper < 0)
-    tool_error("cannot open " TOOL_HELPER_FOLDER "/hakmemctl-trial, which the trial needs: %s", strerror(errno));
+    tool_error("cannot open " TOOL_HELPER_FOLDER "/hakmemctl-trial, which the trial needs: %s",
+               strerror(errno));
   return helper;
 }
 

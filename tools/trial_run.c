@@ -123,7 +123,8 @@ static size_t next_line(const char **text, bool of_loader)
   return 0;
 }
 
-/* The same messages, but the loader may have fewer: one more line in the list can mend how it reads the comments. */
+/* The same messages, but the loader may have fewer: one more line in the list can mend how it reads the
+   comments. */
 static bool same_errors(const char *before, const char *after)
 {
   size_t one, other;

@@ -9,8 +9,9 @@ struct trial_outcome {
   char *output, *errors;  /* what it wrote, as strings; never NULL */
 };
 
-/* Runs the words, which end with NULL, or the open program if that is not -1, with an empty environment, no input and
-   a time limit; as_nobody without the rights of root. Ends the process where that cannot even be begun. */
+/* Runs the words, which end with NULL, or the open program if that is not -1, with an empty environment, no
+   input and a time limit; as_nobody without the rights of root. Ends the process where that cannot even be
+   begun. */
 void trial_run_program(int program, const char *const *words, bool as_nobody, struct trial_outcome *outcome);
 void trial_outcome_free(struct trial_outcome *outcome);
 

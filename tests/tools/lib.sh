@@ -15,8 +15,9 @@ refused() {
   grep -qF -e "$refused_text" "$tmp/err" || fail "$* does not say: $refused_text"
 }
 
-# The rest of the script in a mount namespace of its own, where a system in a folder can be put together. The folder $work
-# is made and removed outside, where none of those mounts is seen: nothing of the machine's can be removed with it.
+# The rest of the script in a mount namespace of its own, where a system in a folder can be put together.
+# The folder $work is made and removed outside, where none of those mounts is seen: nothing of the machine's
+# can be removed with it.
 in_namespace() {
   if [ -n "${HAK_TEST_NAMESPACE_WORK:-}" ]; then
     trap - EXIT
@@ -39,8 +40,8 @@ in_namespace() {
 
 library=/opt/hakmem/libhakmem-preload.so
 
-# A system in the folder $root: the machine's programs, read-only, and folders of its own for all that changes. Its mounts end with
-# the namespace.
+# A system in the folder $root: the machine's programs, read-only, and folders of its own for all that
+# changes. Its mounts end with the namespace.
 make_root() {
   root=$tmp/root
   mkdir -m 755 "$root"

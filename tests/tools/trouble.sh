@@ -107,10 +107,13 @@ test_two_at_once() {
   disable >/dev/null
   unchanged
   # One waits for the other.
-  flock "$root/etc" sleep 1 &
+  flock "$root/etc" sleep 1.2 &
   sleep 0.2
-  enable >/dev/null
+  enable >/dev/null &
+  sleep 0.5
+  unchanged
   wait
+  loaded || fail "the one that waited did nothing"
   disable >/dev/null
   unchanged
 }
