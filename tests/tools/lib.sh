@@ -15,7 +15,8 @@ refused() {
   grep -qF -e "$refused_text" "$tmp/err" || fail "$* does not say: $refused_text"
 }
 
-# The rest of the script in a mount namespace of its own, where a system in a folder can be put together.
+# The rest of the script in a mount namespace of its own, where a system in a folder can be put together; and in
+# a process namespace, so that nothing goes on when it ends.
 # The folder $work is made and removed outside, where none of those mounts is seen: nothing of the machine's
 # can be removed with it.
 in_namespace() {
@@ -29,12 +30,13 @@ in_namespace() {
     echo "SKIP: needs root, to make a mount namespace"
     exit 77
   fi
-  if ! unshare -m true 2>/dev/null; then
-    echo "SKIP: no mount namespace can be made here"
+  if ! unshare --mount --pid --fork --mount-proc true 2>/dev/null; then
+    echo "SKIP: no mount and process namespaces can be made here"
     exit 77
   fi
   inner_status=0
-  HAK_TEST_NAMESPACE_WORK=$work unshare -m --propagation private sh "$0" "$@" || inner_status=$?
+  HAK_TEST_NAMESPACE_WORK=$work unshare --mount --propagation private --pid --fork --kill-child --mount-proc \
+    sh "$0" "$@" || inner_status=$?
   exit $inner_status
 }
 
