@@ -4,7 +4,7 @@
 core_headers = \
   src/align.h src/compiler.h src/lock.h src/message.h \
   src/os.h \
-  src/counters.h src/libc_door.h src/options.h src/trace.h \
+  src/constant.h src/counters.h src/libc_door.h src/options.h src/trace.h \
   src/metadata.h src/size_class.h \
   src/mapping_cache.h src/patience.h src/purge.h \
   src/huge.h src/registry.h src/slab.h src/superslab.h \
@@ -12,7 +12,9 @@ core_headers = \
   src/bad_free.h src/fork.h src/process.h src/thread.h \
   src/allocator.h src/fast_path.h \
   src/report.h
+# constant.c is linked first: what it aligns to a page is to come before all that shares its section.
 core_sources = \
+  src/constant.c src/constant_end.c \
   src/lock.c src/message.c \
   src/os.c \
   src/counters.c src/options.c src/trace.c \

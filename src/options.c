@@ -7,8 +7,8 @@
 #include "align.h"
 #include "message.h"
 
-struct option_values option;
-char option_log_file[OPTION_PATH_MAX];
+HAK_CONSTANT struct option_values option;
+HAK_CONSTANT char option_log_file[OPTION_PATH_MAX];
 
 enum kind {
   KIND_NUMBER,    /* min to max */

@@ -4,6 +4,7 @@
    that another preloaded object may have replaced by one that allocates: raw system calls, getauxval. */
 #include <config.h>
 #include <sys/auxv.h>
+#include "constant.h"
 #include "fork.h"
 #include "huge.h"
 #include "message.h"
@@ -39,7 +40,7 @@ static uintptr_t make_key(void) {
   return (word[0] ^ word[1] << 7) | 1;   /* odd: the key word of a free block is never the plain address of one */
 }
 
-static enum process_state start(void) {
+static enum process_state start_modules(void) {
   bool secure = getauxval(AT_SECURE) != 0;
   os_init();
   if (secure) message_muted = true;
@@ -52,6 +53,12 @@ static enum process_state start(void) {
                 (size_t)region_units * UNIT_SIZE / MIB, os_page_size);
   huge_reclaim = thread_reclaim;
   return PROCESS_READY;
+}
+
+static enum process_state start(void) {
+  enum process_state state = start_modules();
+  constant_protect();
+  return state;
 }
 
 enum process_state process_start(void) {

@@ -41,6 +41,9 @@ if HAVE_CHECK
 unit_tests += tests/unit/check_options
 tests_unit_check_options_SOURCES = tests/unit/check_options.c
 
+unit_tests += tests/unit/check_constant
+tests_unit_check_constant_SOURCES = tests/unit/check_constant.c
+
 unit_tests += tests/unit/check_message
 tests_unit_check_message_SOURCES = tests/unit/check_message.c
 
