@@ -3,8 +3,8 @@
 # Modules bottom-up; src/README has a line for each.
 core_headers = \
   src/align.h src/compiler.h src/lock.h src/message.h \
-  src/os.h \
-  src/constant.h src/counters.h src/libc_door.h src/options.h src/trace.h \
+  src/os.h src/os_file.h \
+  src/conf.h src/constant.h src/counters.h src/libc_door.h src/option_table.h src/options.h src/trace.h \
   src/metadata.h src/size_class.h \
   src/mapping_cache.h src/patience.h src/purge.h \
   src/huge.h src/registry.h src/slab.h src/superslab.h \
@@ -16,8 +16,9 @@ core_headers = \
 core_sources = \
   src/constant.c src/constant_end.c \
   src/lock.c src/message.c \
-  src/os.c \
-  src/counters.c src/options.c src/trace.c \
+  src/os.c src/os_file.c \
+  src/conf.c src/conf_file.c src/counters.c src/trace.c \
+  src/options.c src/option_table.c src/option_read.c src/option_complain.c \
   src/metadata.c src/size_class.c \
   src/mapping_cache.c src/patience.c src/purge.c \
   src/huge.c src/registry.c src/slab.c src/superslab.c \
@@ -36,11 +37,14 @@ interposer_sources = src/libc_door_interposer.c src/interpose_malloc.c src/inter
 # reason about the functions that are defined here (malloc and memset become calloc, stores into a
 # block that is freed disappear). No strict aliasing: free blocks hold links. No LTO: it undoes these.
 HAK_CFLAGS = $(AM_CFLAGS) $(CORE_CFLAGS)
+# Where the configuration file is.
+conf_path = $(sysconfdir)/hakmem.conf
+CONF_CPPFLAGS = -DHAKMEM_CONF='"$(conf_path)"'
 
 # ---- all objects of the library, with every symbol reachable for the unit tests
 noinst_LTLIBRARIES += src/libhakcore.la
 src_libhakcore_la_SOURCES = $(core_sources) $(library_sources) $(core_headers)
-src_libhakcore_la_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/src -DHAKMEM_INTERPOSER=0
+src_libhakcore_la_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/src $(CONF_CPPFLAGS) -DHAKMEM_INTERPOSER=0
 src_libhakcore_la_CFLAGS = $(HAK_CFLAGS)
 # Position-independent objects only: the archive is made from them too.
 src_libhakcore_la_LIBTOOLFLAGS = --tag=disable-static
@@ -76,7 +80,7 @@ preloaddir = $(pkglibdir)
 preload_PROGRAMS = src/libhakmem-preload.so
 src_libhakmem_preload_so_SOURCES = $(core_sources) $(interposer_sources) $(core_headers) \
   $(interposer_headers)
-src_libhakmem_preload_so_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/src -DHAKMEM_INTERPOSER=1
+src_libhakmem_preload_so_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/src $(CONF_CPPFLAGS) -DHAKMEM_INTERPOSER=1
 # -fexceptions: operator new calls the C++ library's, which throws through it.
 src_libhakmem_preload_so_CFLAGS = $(HAK_CFLAGS) -fPIC -fexceptions
 src_libhakmem_preload_so_LDADD =

@@ -114,7 +114,7 @@ static inline void kernel_refuse_all(bool refuse) {
 static inline void core_start(bool want_region) {
   kernel_watch();
   os_init();
-  options_init(NULL, false, false);
+  options_init(NULL, NULL, false, false);
   size_class_init(true, true, true);
   registry_init(CORE_KEY, want_region);
 }

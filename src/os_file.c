@@ -1,0 +1,69 @@
+/* os_file.c - see os_file.h. */
+#include <config.h>
+
+#include "os_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* fstat(2) without the C library. */
+#ifdef SYS_fstat64
+enum { FSTAT = SYS_fstat64 };
+typedef struct stat64 kernel_stat;
+#else
+enum { FSTAT = SYS_fstat };
+typedef struct stat kernel_stat;
+#endif
+
+/* Keeps errno; the result is the system call's, -errno on failure. */
+static long result_of(long result, int saved_errno) {
+  if (result == -1) {
+    result = -errno;
+    errno = saved_errno;
+  }
+  return result;
+}
+
+int os_open_read(const char *path) {
+  int saved = errno;
+  return (int)result_of(syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0), saved);
+}
+
+ssize_t os_read(int fd, void *buffer, size_t size) {
+  int saved = errno;
+  long result;
+  do
+    result = result_of(syscall(SYS_read, fd, buffer, size), saved);
+  while (result == -EINTR);
+  return (ssize_t)result;
+}
+
+void os_close(int fd) {
+  int saved = errno;
+  (void)result_of(syscall(SYS_close, fd), saved);
+}
+
+bool os_file_status(int fd, struct os_file_status *status) {
+  union {
+    kernel_stat stat;
+    char room[256];   /* in case that the kernel's structure is the larger one */
+  } buffer;
+  int saved = errno;
+  memset(&buffer, 0, sizeof buffer);
+  if (result_of(syscall(FSTAT, fd, &buffer), saved) != 0)
+    return false;
+  uint64_t size = (uint64_t)buffer.stat.st_size;
+  status->regular = S_ISREG(buffer.stat.st_mode);
+  status->permissions = (uint32_t)buffer.stat.st_mode & 07777;
+  status->others_write = (status->permissions & (S_IWGRP | S_IWOTH)) != 0;
+  status->owner = (uint32_t)buffer.stat.st_uid;
+  status->links = (uint32_t)buffer.stat.st_nlink;
+  status->size = size > SIZE_MAX ? SIZE_MAX : (size_t)size;
+  status->device = (uint64_t)buffer.stat.st_dev;
+  status->inode = (uint64_t)buffer.stat.st_ino;
+  return true;
+}
