@@ -416,7 +416,10 @@ void heap_free_local(struct slab *slab, struct block *block) {
   if (slab_count_down(slab) == 0) heap_free_event(slab);
 }
 
+HAK_CONSTANT void (*heap_publish)(void);
+
 void heap_tick(struct heap *heap) {
+  if (unlikely(heap_publish != NULL)) heap_publish();
   if (++heap->ticks < TICK_PERIOD) return;
   heap->ticks = 0;
   remote_flush(heap);

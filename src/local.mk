@@ -9,7 +9,7 @@ core_headers = \
   src/mapping_cache.h src/patience.h src/purge.h \
   src/huge.h src/registry.h src/slab.h src/superslab.h \
   src/heap.h src/remote.h \
-  src/bad_free.h src/fork.h src/process.h src/thread.h \
+  src/bad_free.h src/figures.h src/figures_file.h src/fork.h src/process.h src/publish.h src/thread.h \
   src/allocator.h src/fast_path.h \
   src/report.h
 # constant.c is linked first: what it aligns to a page is to come before all that shares its section.
@@ -23,9 +23,9 @@ core_sources = \
   src/mapping_cache.c src/patience.c src/purge.c \
   src/huge.c src/registry.c src/slab.c src/superslab.c \
   src/abandoned.c src/heap.c src/heap_table.c src/heap_life.c src/remote.c \
-  src/bad_free.c src/foreign.c src/fork.c src/process.c src/thread.c \
+  src/bad_free.c src/foreign.c src/fork.c src/figures.c src/process.c src/publish.c src/thread.c \
   src/allocator.c src/allocator_realloc.c \
-  src/figures.c src/report.c \
+  src/report.c \
   src/hak_api.c
 library_sources = src/libc_door_library.c
 interposer_headers = src/interpose.h src/interpose_new.h

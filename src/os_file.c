@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -17,6 +19,13 @@ typedef struct stat64 kernel_stat;
 #else
 enum { FSTAT = SYS_fstat };
 typedef struct stat kernel_stat;
+#endif
+
+/* The call whose offset is in pages, where there is one. The offset is always 0 here. */
+#ifdef SYS_mmap2
+#define MMAP_CALL SYS_mmap2
+#else
+#define MMAP_CALL SYS_mmap
 #endif
 
 /* Keeps errno; the result is the system call's, -errno on failure. */
@@ -66,4 +75,40 @@ bool os_file_status(int fd, struct os_file_status *status) {
   status->device = (uint64_t)buffer.stat.st_dev;
   status->inode = (uint64_t)buffer.stat.st_ino;
   return true;
+}
+
+int os_open_own(const char *path) {
+  int saved = errno, flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  return (int)result_of(syscall(SYS_openat, AT_FDCWD, path, flags, 0600), saved);
+}
+
+bool os_may_be_so_large(size_t size) {
+  struct { uint64_t soft, hard; } limit = { UINT64_MAX, UINT64_MAX };   /* the kernel's struct rlimit64 */
+  int saved = errno;
+  long result = result_of(syscall(SYS_prlimit64, 0L, RLIMIT_FSIZE, NULL, &limit), saved);
+  return result != 0 || limit.soft >= size;
+}
+
+/* Numbers of 64 bits are two arguments on 32-bit machines. */
+int os_allocate(int fd, size_t size) {
+  int saved = errno;
+#if defined(__LP64__)
+  long result = result_of(syscall(SYS_fallocate, fd, 0, 0L, size), saved);
+#elif __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  long result = result_of(syscall(SYS_fallocate, fd, 0, 0, 0, size, 0), saved);
+#else
+  long result = result_of(syscall(SYS_fallocate, fd, 0, 0, 0, 0, size), saved);
+#endif
+  return (int)-result;
+}
+
+void *os_map_file(int fd, size_t size) {
+  int saved = errno;
+  long result = result_of(syscall(MMAP_CALL, NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0L), saved);
+  return (unsigned long)result > -4096UL ? NULL : (void *)result;
+}
+
+bool os_process_exists(int process) {
+  int saved = errno;
+  return result_of(syscall(SYS_kill, process, 0), saved) != -ESRCH;
 }

@@ -22,4 +22,15 @@ struct os_file_status {
 };
 bool os_file_status(int fd, struct os_file_status *status);
 
+/* A file that is written to, made for this user alone if it is not there; never through a link at its end. */
+int os_open_own(const char *path);
+/* False: a file that large is not allowed to this process (RLIMIT_FSIZE), and trying it would be answered with a signal. */
+bool os_may_be_so_large(size_t size);
+/* Sees to it that all blocks of its first size bytes are there: 0, or errno. */
+int os_allocate(int fd, size_t size);
+/* Shared with others; NULL when refused. */
+void *os_map_file(int fd, size_t size);
+/* False: there is no process of that id that this one can see. */
+bool os_process_exists(int process);
+
 #endif

@@ -13,6 +13,7 @@
 #include "options.h"
 #include "os.h"
 #include "process.h"
+#include "publish.h"
 #include "registry.h"
 #include "thread.h"
 #include "trace.h"
@@ -82,6 +83,7 @@ static enum process_state start_modules(void) {
   message_print(MESSAGE_INFO, "libhakmem %s: region of %zu MiB, pages of %zu bytes", PACKAGE_VERSION,
                 (size_t)region_units * UNIT_SIZE / MIB, os_page_size);
   huge_reclaim = thread_reclaim;
+  publish_start();
   return PROCESS_READY;
 }
 

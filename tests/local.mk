@@ -144,6 +144,9 @@ tests_unit_check_fork_SOURCES = tests/unit/check_fork.c
 unit_tests += tests/unit/check_fork_first
 tests_unit_check_fork_first_SOURCES = tests/unit/check_fork_first.c
 
+unit_tests += tests/unit/check_publish
+tests_unit_check_publish_SOURCES = tests/unit/check_publish.c
+
 unit_tests += tests/unit/check_figures
 tests_unit_check_figures_SOURCES = tests/unit/check_figures.c
 endif
