@@ -25,8 +25,8 @@ tools_hakmemctl_trial_LDADD = -ldl
 # Found by bash-completion under the command's name.
 bashcompletiondir = $(datadir)/bash-completion/completions
 EXTRA_DIST += tools/hakmemctl.bash
-install-data-local:
+install-completion:
 	$(MKDIR_P) "$(DESTDIR)$(bashcompletiondir)"
 	$(INSTALL_DATA) $(srcdir)/tools/hakmemctl.bash "$(DESTDIR)$(bashcompletiondir)/hakmemctl"
-uninstall-local:
+uninstall-completion:
 	rm -f "$(DESTDIR)$(bashcompletiondir)/hakmemctl"
