@@ -68,8 +68,7 @@ static void write_slot(struct figures_slot *slot) {
   enum { WORDS = sizeof *slot / sizeof(uint32_t) };
   uint32_t sequence = __atomic_load_n(&slot->sequence, __ATOMIC_RELAXED) | 1, from[WORDS];
   memcpy(from, &filling, sizeof from);
-  __atomic_store_n(&slot->sequence, sequence, __ATOMIC_RELAXED);
-  __atomic_thread_fence(__ATOMIC_RELEASE);
+  (void)__atomic_exchange_n(&slot->sequence, sequence, __ATOMIC_ACQUIRE);   /* no store below comes before it */
   for (unsigned i = 1; i < WORDS; i++) __atomic_store_n((uint32_t *)slot + i, from[i], __ATOMIC_RELAXED);
   __atomic_store_n(&slot->sequence, sequence + 1, __ATOMIC_RELEASE);
 }

@@ -54,9 +54,7 @@ static void print_member(const char *name, const char *text)
 static void print_json(const struct settings *settings, size_t row, const char *value)
 {
   struct option_row option_row = options_row(row);
-  char *name = tool_format("HAKMEM_%s", option_row.name);
-  fputs(row == 0 ? "\n  {\"name\": " : ",\n  {\"name\": ", stdout);
-  json_string(stdout, name);
+  printf("%s\n  {\"name\": \"HAKMEM_%s\"", row == 0 ? "" : ",", option_row.name);
   print_member("value", value);
   print_member("source", source_name(settings->from[row].source));
   if (settings->from[row].source == OPTION_FILE)

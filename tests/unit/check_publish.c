@@ -138,15 +138,15 @@ END_TEST
 
 static bool stop_reading;
 static void *read_often(void *failures) {
-  const struct figures_slot *slot = publish_slot();
+  struct figures_slot *slot = publish_slot();
   static struct figures_slot copy;
   unsigned reads = 0, bad = 0;
   while (!__atomic_load_n(&stop_reading, __ATOMIC_RELAXED)) {
     uint32_t before = __atomic_load_n(&slot->sequence, __ATOMIC_ACQUIRE);
     for (unsigned i = 0; i < sizeof copy / 4; i++)
       ((uint32_t *)&copy)[i] = __atomic_load_n((const uint32_t *)slot + i, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    if (before % 2 != 0 || __atomic_load_n(&slot->sequence, __ATOMIC_RELAXED) != before) continue;
+    /* As a load behind a fence, which ThreadSanitizer does not know: no load above comes after it. */
+    if (before % 2 != 0 || __atomic_fetch_add(&slot->sequence, 0, __ATOMIC_RELEASE) != before) continue;
     uint64_t live = 0;
     for (unsigned tier = 0; tier < TIER_COUNT; tier++) live += copy.tier[tier].live_bytes;
     bad += live != copy.live_bytes;
