@@ -18,16 +18,12 @@
 #include "thread.h"
 #include "trace.h"
 
-static uint32_t process_state;     /* enum process_state; set with release, read with acquire */
+uint32_t process_state;
 static uintptr_t starting_thread;  /* thread_id() of the one that starts */
 
 extern char **environ;
 /* Where the kernel put argc, argv and the environment; the C library's environ is empty until it has started. */
 extern void *__libc_stack_end __attribute__((weak));
-
-enum process_state process_state_now(void) {
-  return (enum process_state)__atomic_load_n(&process_state, __ATOMIC_ACQUIRE);
-}
 
 /* argc, then argv and its NULL, then the environment; NULL: not known. */
 static long *find_stack(void) { return &__libc_stack_end == NULL ? NULL : __libc_stack_end; }
