@@ -138,14 +138,7 @@ static void free_in_slab(void *p, const struct registry_entry *entry) {
   else free_remote(entry->slab, p);
 }
 
-void allocator_free(void *p) {
-  if (p == NULL) return;
-  if (unlikely(process_state_now() != PROCESS_READY)) {
-    if (process_start() == PROCESS_LIBC) {
-      libc_door_free(p);
-      return;
-    }
-  }
+static HAK_NOINLINE void free_by_registry(void *p) {
   struct registry_entry entry = registry_lookup(p);
   if (entry.kind == REGISTRY_UNIT && entry.owner != OWNER_NONE) {
     free_in_slab(p, &entry);
@@ -158,6 +151,20 @@ void allocator_free(void *p) {
     if (option.free_route_trace) trace_line("free %p route foreign", p);
     libc_door_free(p);
   }
+}
+
+/* The first call, in a function of its own: what does nothing but forward needs no frame. */
+static HAK_COLD void start_and_free(void *p) {
+  if (process_start() == PROCESS_LIBC) libc_door_free(p);
+  else free_by_registry(p);
+}
+
+void allocator_free(void *p) {
+  if (p == NULL) return;
+  enum process_state state = process_state_now();
+  if (likely(state == PROCESS_READY)) free_by_registry(p);
+  else if (state == PROCESS_LIBC) libc_door_free(p);
+  else start_and_free(p);
 }
 
 /* --- questions --- */

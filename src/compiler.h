@@ -14,6 +14,8 @@
 #define HAK_INLINE static inline __attribute__((always_inline))
 /* On variables of the fast path: reached without the global offset table. */
 #define HAK_HIDDEN __attribute__((visibility("hidden")))
+/* On variables that are only written during the start: constant.h makes their pages read-only then. */
+#define HAK_CONSTANT __attribute__((section("hak_constant")))
 #define HAK_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 enum { CACHE_LINE = 64 };

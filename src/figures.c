@@ -1,8 +1,9 @@
 /* figures.c - the sums over all heaps. */
 #include <config.h>
+#include "figures.h"
+
 #include <string.h>
 #include "metadata.h"
-#include "report.h"
 #include "thread.h"
 
 static void add_slab(struct figures *figures, struct slab *slab, bool mine) {
@@ -17,8 +18,8 @@ static void add_slab(struct figures *figures, struct slab *slab, bool mine) {
   if (mine) row->requests -= slab_count_free(slab);
 }
 
+/* Lock of the heap, which is released. */
 static void add_heap(struct figures *figures, struct heap *heap, bool mine) {
-  lock_acquire(&heap->lock);
   for (unsigned class = 0; class < CLASS_COUNT; class++) {
     figures->class[class].requests += heap->supplied[class];
     figures->class[class].frees += heap->frees[class];
@@ -30,11 +31,15 @@ static void add_heap(struct figures *figures, struct heap *heap, bool mine) {
   lock_release(&heap->lock);
 }
 
-void figures_collect(struct figures *figures) {
+static bool collect(struct figures *figures, bool may_wait) {
   memset(figures, 0, sizeof *figures);
   for (unsigned c = 0; c < COUNT_END; c++) figures->counter[c] = counter_get((enum counter)c);
   struct heap *own = thread_heap();
-  for (struct heap *heap = heap_first(); heap != NULL; heap = heap->next_heap) add_heap(figures, heap, heap == own);
+  for (struct heap *heap = heap_first(); heap != NULL; heap = heap->next_heap) {
+    if (may_wait) lock_acquire(&heap->lock);
+    else if (!lock_try(&heap->lock)) return false;
+    add_heap(figures, heap, heap == own);
+  }
   for (unsigned class = 0; class < CLASS_COUNT; class++) {
     struct class_figures *row = &figures->class[class];
     enum tier tier = size_class_tier(class);
@@ -51,4 +56,8 @@ void figures_collect(struct figures *figures) {
   figures->held_bytes[TIER_HUGE] = figures->counter[COUNT_HUGE_LIVE_BYTES] + figures->counter[COUNT_BIGCACHE_BYTES] +
                                    figures->counter[COUNT_WHALE_BYTES];
   figures->metadata_bytes = metadata_bytes();
+  return true;
 }
+
+void figures_collect(struct figures *figures) { (void)collect(figures, true); }
+bool figures_try_collect(struct figures *figures) { return collect(figures, false); }

@@ -7,6 +7,7 @@
 #include "mapping_cache.h"
 #include "metadata.h"
 #include "os.h"
+#include "publish.h"
 #include "superslab.h"
 #include "thread.h"
 #include "trace.h"
@@ -38,6 +39,7 @@ static void in_child(void) {
   release(true);
   trace_fork_child();
   thread_fork_child();
+  publish_fork_child();
 }
 
 /* Ours are registered first, so that prepare runs last and the others first: handlers of the program may allocate. */

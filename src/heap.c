@@ -416,8 +416,10 @@ void heap_free_local(struct slab *slab, struct block *block) {
   if (slab_count_down(slab) == 0) heap_free_event(slab);
 }
 
-void heap_tick(struct heap *heap) {
-  if (++heap->ticks < TICK_PERIOD) return;
+HAK_CONSTANT void (*heap_publish)(void);
+
+/* Clock-driven work. */
+static HAK_NOINLINE void tick(struct heap *heap) {
   heap->ticks = 0;
   remote_flush(heap);
   heap_drain_pending(heap, DRAIN_SLABS);
@@ -431,6 +433,11 @@ void heap_tick(struct heap *heap) {
   if (heap->kept_units > 0 && now_ms != before_ms && option.purge_delay_ms >= 0) heap_release_empty(heap, now_ms, false);
   heap->purging = superslab_tick(now_ms);
   huge_tick(now_ms);
+}
+
+void heap_tick(struct heap *heap) {
+  if (unlikely(heap_publish != NULL)) heap_publish();
+  if (++heap->ticks >= TICK_PERIOD) tick(heap);
 }
 
 bool heap_grow_run(struct heap *heap, struct slab *slab, unsigned class_index) {

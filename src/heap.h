@@ -83,6 +83,8 @@ void heap_release_empty(struct heap *heap, uint64_t now_ms, bool all);
 /* Current slabs without a block in use leave: those of few blocks to which nothing has come back since the last look, or
    all of them. They are EMPTY then, or gone. */
 void heap_retire_idle(struct heap *heap, bool all);
+/* Called on slow paths, when no lock is held; NULL: nothing to call. Set once at start (publish.h). */
+extern void (*heap_publish)(void);
 /* Clock-driven work, a bounded amount, now and then. */
 void heap_tick(struct heap *heap);
 

@@ -30,7 +30,7 @@ enum {
   MOVE_ALIGNED_MIN = 16 << 20     /* from here on moves go to multiples of 2 MiB: page tables move whole */
 };
 
-size_t (*huge_reclaim)(void);
+HAK_CONSTANT size_t (*huge_reclaim)(void);
 
 static struct lock huge_lock = LOCK_INIT(RANK_HUGE);
 static struct huge *live;         /* all live blocks; lock HUGE */

@@ -12,7 +12,9 @@
 #include "allocator.h"
 #include "fast_path.h"
 #include "interpose.h"
+#include "libc_door.h"
 #include "os.h"
+#include "process.h"
 
 /* Not in the headers of every C library. */
 INTERPOSED void free_sized(void *p, size_t size);
@@ -26,6 +28,7 @@ static HAK_COLD void *fail(int error) {
 
 /* What malloc ends in when the fast path has no block. */
 static HAK_NOINLINE void *malloc_slow(size_t size) {
+  if (unlikely(process_state_now() == PROCESS_LIBC)) return libc_door_malloc(size);   /* excluded programs come here always */
   void *block = allocator_malloc(size);
   return likely(block != NULL) ? block : fail(ENOMEM);
 }

@@ -3,26 +3,29 @@
 # Modules bottom-up; src/README has a line for each.
 core_headers = \
   src/align.h src/compiler.h src/lock.h src/message.h \
-  src/os.h \
-  src/counters.h src/libc_door.h src/options.h src/trace.h \
+  src/os.h src/os_file.h \
+  src/conf.h src/constant.h src/counters.h src/libc_door.h src/option_table.h src/options.h src/trace.h \
   src/metadata.h src/size_class.h \
   src/mapping_cache.h src/patience.h src/purge.h \
   src/huge.h src/registry.h src/slab.h src/superslab.h \
   src/heap.h src/remote.h \
-  src/bad_free.h src/fork.h src/process.h src/thread.h \
+  src/bad_free.h src/figures.h src/figures_file.h src/fork.h src/process.h src/publish.h src/thread.h \
   src/allocator.h src/fast_path.h \
   src/report.h
+# constant.c is linked first: what it aligns to a page is to come before all that shares its section.
 core_sources = \
+  src/constant.c src/constant_end.c \
   src/lock.c src/message.c \
-  src/os.c \
-  src/counters.c src/options.c src/trace.c \
+  src/os.c src/os_file.c \
+  src/conf.c src/conf_file.c src/counters.c src/trace.c \
+  src/options.c src/option_table.c src/option_read.c src/option_complain.c \
   src/metadata.c src/size_class.c \
   src/mapping_cache.c src/patience.c src/purge.c \
   src/huge.c src/registry.c src/slab.c src/superslab.c \
   src/abandoned.c src/heap.c src/heap_table.c src/heap_life.c src/remote.c \
-  src/bad_free.c src/foreign.c src/fork.c src/process.c src/thread.c \
+  src/bad_free.c src/foreign.c src/fork.c src/figures.c src/process.c src/publish.c src/thread.c \
   src/allocator.c src/allocator_realloc.c \
-  src/figures.c src/report.c \
+  src/report.c \
   src/hak_api.c
 library_sources = src/libc_door_library.c
 interposer_headers = src/interpose.h src/interpose_new.h
@@ -34,11 +37,14 @@ interposer_sources = src/libc_door_interposer.c src/interpose_malloc.c src/inter
 # reason about the functions that are defined here (malloc and memset become calloc, stores into a
 # block that is freed disappear). No strict aliasing: free blocks hold links. No LTO: it undoes these.
 HAK_CFLAGS = $(AM_CFLAGS) $(CORE_CFLAGS)
+# Where the configuration file is.
+conf_path = $(sysconfdir)/hakmem.conf
+CONF_CPPFLAGS = -DHAKMEM_CONF='"$(conf_path)"'
 
 # ---- all objects of the library, with every symbol reachable for the unit tests
 noinst_LTLIBRARIES += src/libhakcore.la
 src_libhakcore_la_SOURCES = $(core_sources) $(library_sources) $(core_headers)
-src_libhakcore_la_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/src -DHAKMEM_INTERPOSER=0
+src_libhakcore_la_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/src $(CONF_CPPFLAGS) -DHAKMEM_INTERPOSER=0
 src_libhakcore_la_CFLAGS = $(HAK_CFLAGS)
 # Position-independent objects only: the archive is made from them too.
 src_libhakcore_la_LIBTOOLFLAGS = --tag=disable-static
@@ -74,7 +80,7 @@ preloaddir = $(pkglibdir)
 preload_PROGRAMS = src/libhakmem-preload.so
 src_libhakmem_preload_so_SOURCES = $(core_sources) $(interposer_sources) $(core_headers) \
   $(interposer_headers)
-src_libhakmem_preload_so_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/src -DHAKMEM_INTERPOSER=1
+src_libhakmem_preload_so_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/src $(CONF_CPPFLAGS) -DHAKMEM_INTERPOSER=1
 # -fexceptions: operator new calls the C++ library's, which throws through it.
 src_libhakmem_preload_so_CFLAGS = $(HAK_CFLAGS) -fPIC -fexceptions
 src_libhakmem_preload_so_LDADD =

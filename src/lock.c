@@ -107,6 +107,14 @@ void lock_acquire(struct lock *lock) {
     acquire_contended(lock);
 }
 
+bool lock_try(struct lock *lock) {
+  uint32_t expected = 0;
+  if (!__atomic_compare_exchange_n(&lock->state, &expected, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+    return false;
+  note_acquire(lock);
+  return true;
+}
+
 void lock_release(struct lock *lock) {
   note_release(lock);
   if (unlikely(__atomic_exchange_n(&lock->state, 0, __ATOMIC_RELEASE) == 2))

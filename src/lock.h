@@ -29,6 +29,8 @@ struct lock {
 #define LOCK_INIT(r) { 0, (r) }
 
 void lock_acquire(struct lock *lock);
+/* Without waiting; false: somebody has it. */
+bool lock_try(struct lock *lock);
 void lock_release(struct lock *lock);
 /* In the child of fork: whoever held it is gone. */
 void lock_reset(struct lock *lock);

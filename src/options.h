@@ -2,11 +2,12 @@
 
    options_init() is called once, by the start of the first heap, with no other
    thread near; afterwards everything here is constant. It reads the environment
-   itself, copies what it needs, calls no getenv, opens no file, allocates nothing. */
+   itself and the text of a file that conf_file.c has brought; it copies what it needs,
+   calls no getenv, opens no file, allocates nothing. hakmemctl has it compiled in too. */
 #ifndef HAKMEM_OPTIONS_H
 #define HAKMEM_OPTIONS_H
 
-#include "compiler.h"
+#include "conf.h"
 
 enum mode { MODE_BALANCED, MODE_FAST, MODE_MINIMAL };
 enum thp { THP_AUTO, THP_INHERIT, THP_ALWAYS, THP_NEVER };
@@ -42,10 +43,34 @@ struct option_values {
 };
 extern HAK_HIDDEN struct option_values option;            /* the values in force */
 extern char option_log_file[OPTION_PATH_MAX];  /* "" : stderr; %p not yet replaced */
+extern char option_stats_dir[OPTION_PATH_MAX]; /* "" : none */
 
-/* environment: NULL-terminated NAME=VALUE strings, or NULL. interposer: its default
-   of HAKMEM_INVALID_FREE is fallback, else skip. secure: nothing is read or printed. */
-void options_init(char *const *environment, bool interposer, bool secure);
+#define OPTION_PREFIX "HAKMEM_"
+
+/* Text of a configuration file (conf.h), and the program that it is read for. */
+struct options_file {
+  const char *path;            /* for messages */
+  const char *text;
+  size_t size;
+  const struct conf_program *program;
+};
+
+/* environment: NULL-terminated NAME=VALUE strings, or NULL. file: NULL for none. interposer: its default
+   of HAKMEM_INVALID_FREE is fallback, else skip. secure: the environment is not read, nothing is printed, and
+   what writes to files stays off. */
+void options_init(char *const *environment, const struct options_file *file, bool interposer, bool secure);
+
+/* The same for hakmemctl: nothing is printed, the watcher is told instead. */
+enum option_source { OPTION_BUILT_IN, OPTION_PRESET, OPTION_FILE, OPTION_ENVIRONMENT };
+struct options_watcher {
+  void *context;
+  /* A row (options_row) has its value from there; the last call for it counts. May be NULL. line: in the file. */
+  void (*used)(void *context, size_t row, enum option_source source, unsigned line);
+  void (*bad)(void *context, enum option_source source, unsigned line, const char *text);
+  bool all_lines;              /* also checks what the file says for other programs */
+};
+void options_read(char *const *environment, const struct options_file *file, bool interposer,
+                  const struct options_watcher *watcher);
 
 /* For hak_option_get and the report: the option's value as text, NULL if there is
    no such option. name with or without "HAKMEM_". The text is written to buffer. */

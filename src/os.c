@@ -44,7 +44,7 @@ enum { FUTEX_WAIT_PRIVATE_OP = 0 | 128, FUTEX_WAKE_PRIVATE_OP = 1 | 128 };
 #endif
 
 size_t os_page_size = 4096;
-uintptr_t os_brk_start;
+HAK_CONSTANT uintptr_t os_brk_start;
 
 /* Keeps errno; the result is the system call's, -errno on failure. */
 static long result_of(long result, int saved_errno) {
@@ -233,6 +233,11 @@ bool os_unmap(void *start, size_t size) {
 bool os_commit(void *start, size_t size) {
   lock_assert_none_held();
   return !failed(os_ops->mprotect(start, size, PROT_READ | PROT_WRITE));
+}
+
+bool os_protect(void *start, size_t size) {
+  lock_assert_none_held();
+  return !failed(os_ops->mprotect(start, size, PROT_READ));
 }
 
 static bool advise(void *start, size_t size, int advice) {

@@ -25,6 +25,8 @@ bool os_unmap(void *start, size_t size);
 void os_discard(void *start, size_t size);
 /* Makes reserved pages readable and writable. */
 bool os_commit(void *start, size_t size);
+/* Makes pages read-only. */
+bool os_protect(void *start, size_t size);
 /* Gives pages back: they read as zero afterwards. False: they are unchanged (locked memory, say). */
 bool os_purge(void *start, size_t size);
 /* mremap in place. */

@@ -3,33 +3,62 @@
    No constructor: other objects' constructors allocate before ours could run. Nothing here calls a function
    that another preloaded object may have replaced by one that allocates: raw system calls, getauxval. */
 #include <config.h>
+#include <string.h>
 #include <sys/auxv.h>
+#include "conf.h"
+#include "constant.h"
 #include "fork.h"
 #include "huge.h"
 #include "message.h"
 #include "options.h"
 #include "os.h"
 #include "process.h"
+#include "publish.h"
 #include "registry.h"
 #include "thread.h"
 #include "trace.h"
 
-static uint32_t process_state;     /* enum process_state; set with release, read with acquire */
+uint32_t process_state;
 static uintptr_t starting_thread;  /* thread_id() of the one that starts */
 
 extern char **environ;
 /* Where the kernel put argc, argv and the environment; the C library's environ is empty until it has started. */
 extern void *__libc_stack_end __attribute__((weak));
 
-enum process_state process_state_now(void) {
-  return (enum process_state)__atomic_load_n(&process_state, __ATOMIC_ACQUIRE);
-}
+/* argc, then argv and its NULL, then the environment; NULL: not known. */
+static long *find_stack(void) { return &__libc_stack_end == NULL ? NULL : __libc_stack_end; }
 
 static char *const *find_environment(void) {
   if (environ != NULL) return environ;
-  if (&__libc_stack_end == NULL || __libc_stack_end == NULL) return NULL;
-  long *stack = __libc_stack_end;
-  return (char *const *)(stack + 1 + stack[0] + 1);
+  long *stack = find_stack();
+  return stack == NULL ? NULL : (char *const *)(stack + 1 + stack[0] + 1);
+}
+
+/* A script: the kernel has put its interpreter, that one's argument and the path of the script in front of the
+   arguments, once for each script that is another's interpreter. */
+enum { SCRIPT_ARGUMENTS_MAX = 8 };
+
+static struct conf_program find_program(void) {
+  const char *path = (const char *)getauxval(AT_EXECFN);
+  struct conf_program program = { path != NULL ? path : "", NULL };
+  long *stack = find_stack();
+  if (path == NULL || stack == NULL) return program;
+  char *const *arguments = (char *const *)(stack + 1);
+  for (long i = 1; i < stack[0] && i <= SCRIPT_ARGUMENTS_MAX; i++)
+    if (strcmp(arguments[i], path) == 0) program.interpreter = arguments[0];
+  return program;
+}
+
+static void read_options(bool secure) {
+  const struct conf_program program = find_program();
+  struct conf_file conf;
+  if (secure) message_muted = true;
+  conf_file_read(&conf, HAKMEM_CONF, secure);
+  const struct options_file file = { HAKMEM_CONF, conf.text, conf.size, &program };
+  options_init(find_environment(), conf.text != NULL ? &file : NULL, HAKMEM_INTERPOSER, secure);
+  if (conf.problem != NULL)
+    message_print(conf.restricted ? MESSAGE_INFO : MESSAGE_ERROR, "%s: %s", HAKMEM_CONF, conf.problem);
+  conf_file_release(&conf);
 }
 
 static uintptr_t make_key(void) {
@@ -39,11 +68,10 @@ static uintptr_t make_key(void) {
   return (word[0] ^ word[1] << 7) | 1;   /* odd: the key word of a free block is never the plain address of one */
 }
 
-static enum process_state start(void) {
+static enum process_state start_modules(void) {
   bool secure = getauxval(AT_SECURE) != 0;
   os_init();
-  if (secure) message_muted = true;
-  options_init(secure ? NULL : find_environment(), HAKMEM_INTERPOSER, secure);
+  read_options(secure);
   trace_init();
   size_class_init(option.wrap_tiny != 0, option.wrap_pool != 0, option.wrap_l25 != 0);
   if (option.force_libc_alloc) return PROCESS_LIBC;
@@ -51,7 +79,14 @@ static enum process_state start(void) {
   message_print(MESSAGE_INFO, "libhakmem %s: region of %zu MiB, pages of %zu bytes", PACKAGE_VERSION,
                 (size_t)region_units * UNIT_SIZE / MIB, os_page_size);
   huge_reclaim = thread_reclaim;
+  publish_start();
   return PROCESS_READY;
+}
+
+static enum process_state start(void) {
+  enum process_state state = start_modules();
+  constant_protect();
+  return state;
 }
 
 enum process_state process_start(void) {

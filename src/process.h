@@ -10,6 +10,9 @@ enum process_state { PROCESS_NEW, PROCESS_STARTING, PROCESS_READY, PROCESS_LIBC 
    call from inside the start itself. */
 enum process_state process_start(void);
 /* The state, without starting anything. */
-enum process_state process_state_now(void);
+extern HAK_HIDDEN uint32_t process_state;   /* enum process_state; atomic: release in process.c, pairs with the acquire here */
+HAK_INLINE enum process_state process_state_now(void) {
+  return (enum process_state)__atomic_load_n(&process_state, __ATOMIC_ACQUIRE);
+}
 
 #endif

@@ -21,13 +21,13 @@ enum {
 
 /* Before the region is there: an address from which no pointer of a process is less than REGION_UNITS_MAX units away. A free
    that races with the start, and sees the new limit with the old base, thus takes the slow path. */
-char *region_base = (char *)(sizeof(void *) == 8 ? (uintptr_t)1 << (sizeof(void *) * 8 - 1) : (uintptr_t)0xf0000000);
+HAK_CONSTANT char *region_base = (char *)(sizeof(void *) == 8 ? (uintptr_t)1 << (sizeof(void *) * 8 - 1) : (uintptr_t)0xf0000000);
 uintptr_t region_limit;
-uintptr_t region_key;
-uintptr_t region_units;
+HAK_CONSTANT uintptr_t region_key;
+HAK_CONSTANT uintptr_t region_units;
 
 static struct lock registry_lock = LOCK_INIT(RANK_REGISTRY);
-static char *metadata_base;              /* constant after start */
+static HAK_CONSTANT char *metadata_base;
 static size_t superslabs_opened;         /* in the region; lock */
 static size_t metadata_committed;        /* bytes from metadata_base; lock */
 static uintptr_t words_committed;        /* units whose words are committed; lock */

@@ -2,41 +2,42 @@
 #include <config.h>
 #include "size_class.h"
 
-/* One row a group: classes first + step, ..., last; units in a slab. */
-static const struct {
-  uint32_t after, last, step;
-  uint16_t units;       /* at most; 0: a run, one block on as many units as it needs */
-} groups[] = {
-  { 0, 128, 16, 1 },           { 128, 256, 16, 1 },
-  { 256, 512, 32, 1 },         { 512, 1024, 64, 1 },
-  { 1024, 2048, 128, 1 },      { 2048, 4096, 256, 2 },
-  { 4096, 8192, 512, 4 },      { 8192, 32 << 10, 4096, 8 },
-  { 32 << 10, 64 << 10, 4096, 8 },
-  { 64 << 10, 128 << 10, 8192, 8 },
-  { 128 << 10, 256 << 10, 16384, 8 },
-  { 256 << 10, 512 << 10, 32768, 0 },
-  { 512 << 10, 1 << 20, 65536, 0 },
-};
-_Static_assert(L25_MAX == 1 << 20 && CACHED_MAX == 256 << 10 && MID_MAX == 32 << 10, "the groups end there");
-_Static_assert(CLASS_COUNT < CLASS_NONE, "a class fits in a byte");
-
 /* Bytes of a page that one extension of a list may touch. */
 enum { CARVE_BYTES = 4096, CARVE_ONE_FROM = 2048 };
 
-struct size_class size_classes[CLASS_COUNT];
-uint8_t class_of_granule[TINY_GRANULES];
-uint8_t cached_of_step[CACHED_STEPS];
-static bool tier_on[TIER_COUNT];   /* constant after size_class_init */
+/* The excess must not be 0: 1 more for powers of two. */
+#define RECIPROCAL(size) (UINT64_MAX / (size) + 1 + (((size) & ((size) - 1)) == 0))
+/* at_most: units in a slab, less those that no block reaches; 0: a run, one block on as many units as it needs. */
+#define CAPACITY(size, at_most) ((at_most) != 0 ? (at_most) * UNIT_SIZE / (size) : 1)
+#define CLASS(size, at_most) \
+  { (size), (CAPACITY(size, at_most) * (size) + UNIT_SIZE - 1) / UNIT_SIZE, \
+    (size) >= CARVE_ONE_FROM ? 1 : CARVE_BYTES / (size), CAPACITY(size, at_most), \
+    RECIPROCAL(size), (uint32_t)(RECIPROCAL(size) * (size)) }
+/* Six and eight classes: after + step, after + 2 * step and so on. */
+#define CLASSES_6(after, step, units) \
+  CLASS((after) + (step), units), CLASS((after) + 2 * (step), units), CLASS((after) + 3 * (step), units), \
+  CLASS((after) + 4 * (step), units), CLASS((after) + 5 * (step), units), CLASS((after) + 6 * (step), units)
+#define CLASSES_8(after, step, units) \
+  CLASSES_6(after, step, units), CLASS((after) + 7 * (step), units), CLASS((after) + 8 * (step), units)
 
-static void fill_class(struct size_class *row, uint32_t size, unsigned units) {
-  row->block_size = size;
-  row->capacity = units != 0 ? units * UNIT_SIZE / size : 1;
-  row->units = (uint16_t)((row->capacity * size + UNIT_SIZE - 1) / UNIT_SIZE);   /* none that no block reaches */
-  row->carve_step = (uint16_t)(size >= CARVE_ONE_FROM ? 1 : CARVE_BYTES / size);
-  row->reciprocal = UINT64_MAX / size + 1;
-  if (is_power_of_two(size)) row->reciprocal++;      /* so that the excess is never 0 */
-  row->excess = (uint32_t)(row->reciprocal * size);   /* modulo 2^64 */
-}
+const struct size_class size_classes[CLASS_COUNT] = {
+  CLASSES_8(0, 16, 1),             CLASSES_8(128, 16, 1),
+  CLASSES_8(256, 32, 1),           CLASSES_8(512, 64, 1),
+  CLASSES_8(1024, 128, 1),         CLASSES_8(2048, 256, 2),
+  CLASSES_8(4096, 512, 4),         CLASSES_6(8192, 4096, 8),
+  CLASSES_8(32 << 10, 4096, 8),
+  CLASSES_8(64 << 10, 8192, 8),
+  CLASSES_8(128 << 10, 16384, 8),
+  CLASSES_8(256 << 10, 32768, 0),
+  CLASSES_8(512 << 10, 65536, 0),
+};
+_Static_assert(L25_MAX == 1 << 20 && CACHED_MAX == 256 << 10 && MID_MAX == 32 << 10, "the groups end there");
+_Static_assert(CLASS_COUNT == 12 * 8 + 6, "each class has a row");
+_Static_assert(CLASS_COUNT < CLASS_NONE, "a class fits in a byte");
+
+HAK_CONSTANT uint8_t class_of_granule[TINY_GRANULES];
+HAK_CONSTANT uint8_t cached_of_step[CACHED_STEPS];
+static HAK_CONSTANT bool tier_on[TIER_COUNT];
 
 enum tier size_class_tier(unsigned class) {
   if (class < CLASS_MID_FIRST) return TIER_TINY;
@@ -53,11 +54,6 @@ static unsigned first_enabled(unsigned class, const bool on[TIER_COUNT]) {
 void size_class_init(bool tiny, bool mid, bool l25) {
   const bool on[TIER_COUNT] = { tiny, mid, l25, true };
   unsigned class = 0;
-  for (unsigned g = 0; g < sizeof groups / sizeof groups[0]; g++)
-    for (uint32_t size = groups[g].after + groups[g].step; size <= groups[g].last; size += groups[g].step)
-      fill_class(&size_classes[class++], size, groups[g].units);
-
-  class = 0;
   for (unsigned g = 0; g < TINY_GRANULES; g++) {
     while (size_classes[class].block_size < g * GRANULE) class++;
     class_of_granule[g] = (uint8_t)first_enabled(class, on);

@@ -41,14 +41,13 @@ struct size_class {
   uint32_t excess;          /* reciprocal * block_size - 2^64; slab.h says what for */
 };
 
-/* Constant after size_class_init(). */
-extern HAK_HIDDEN struct size_class size_classes[CLASS_COUNT];
-/* Exact class of a tiny request, by (size + 15) / 16; honours the options. */
+extern HAK_HIDDEN const struct size_class size_classes[CLASS_COUNT];
+/* Those below are constant after size_class_init(). Exact class of a tiny request, by (size + 15) / 16; honours the options. */
 extern HAK_HIDDEN uint8_t class_of_granule[TINY_GRANULES];
 /* Index in the thread's table of a request over TINY_MAX, up to CACHED_MAX, by (size + 127) / 128; CACHED_COUNT: none. */
 extern HAK_HIDDEN uint8_t cached_of_step[CACHED_STEPS];
 
-/* Computes the table; which tiers are on decides where their sizes go. */
+/* Computes where sizes go: which tiers are on decides it. */
 void size_class_init(bool tiny, bool mid, bool l25);
 /* The class for a size of at most L25_MAX, CLASS_NONE when it is to be huge. */
 unsigned size_class_of(size_t size);

@@ -6,23 +6,14 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "message.h"
 #include "options.h"
+#include "os_file.h"
 
 /* Descriptors from here on: programs count on the low ones, and close or reuse them. */
 enum { HIGH_FD = 200, LINES_MAX = 1000000 };
-
-/* fstat(2) without the C library: only the two members that name a file are used. */
-#ifdef SYS_fstat64
-enum { FSTAT = SYS_fstat64 };
-typedef struct stat64 kernel_stat;
-#else
-enum { FSTAT = SYS_fstat };
-typedef struct stat kernel_stat;
-#endif
 
 struct identity {
   uint64_t device, inode;
@@ -35,14 +26,9 @@ static struct identity output_identity;
 static uint32_t lines;   /* atomic, relaxed */
 
 static bool identify(int fd, struct identity *identity) {
-  union {
-    kernel_stat stat;
-    char room[256];   /* in case that the kernel's structure is the larger one */
-  } buffer;
-  memset(&buffer, 0, sizeof buffer);
-  if (syscall(FSTAT, fd, &buffer) != 0) return false;
-  identity->device = (uint64_t)buffer.stat.st_dev;
-  identity->inode = (uint64_t)buffer.stat.st_ino;
+  struct os_file_status status;
+  if (!os_file_status(fd, &status)) return false;
+  *identity = (struct identity){ status.device, status.inode };
   return true;
 }
 

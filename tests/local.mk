@@ -6,6 +6,7 @@
 # and a program that is to run under the interposer an empty _LDADD.
 # Every test finds these in its environment, as absolute paths, empty where not built:
 #   HAK_TEST_LIBRARY, HAK_TEST_ARCHIVE, HAK_TEST_PRELOAD, HAK_TEST_TOOL, HAK_TEST_SRCDIR, HAK_TEST_BUILDDIR, HAK_TEST_CC (compiler and flags),
+# HAK_TEST_CONF, the path of the configuration file that the objects read,
 # and HAK_TEST_SANITIZER, empty or what the objects are built with. No HAKMEM_* variable is set.
 # A test that cannot run says why on stdout and exits with 77.
 
@@ -21,6 +22,7 @@ AM_TESTS_ENVIRONMENT = \
   HAK_TEST_BUILDDIR='$(abs_builddir)'; export HAK_TEST_BUILDDIR; \
   HAK_TEST_CC='$(CC) $(CFLAGS) $(SANITIZER_FLAGS)'; export HAK_TEST_CC; \
   HAK_TEST_SANITIZER='$(SANITIZER)'; export HAK_TEST_SANITIZER; \
+  HAK_TEST_CONF='$(conf_path)'; export HAK_TEST_CONF; \
   NM='$(NM)'; export NM;
 # These can be set on the command line, to test what is installed.
 test_tool = $(abs_builddir)/tools/hakmemctl
@@ -40,6 +42,12 @@ EXTRA_DIST += tests/unit/unit.h tests/unit/core.h
 if HAVE_CHECK
 unit_tests += tests/unit/check_options
 tests_unit_check_options_SOURCES = tests/unit/check_options.c
+
+unit_tests += tests/unit/check_conf
+tests_unit_check_conf_SOURCES = tests/unit/check_conf.c
+
+unit_tests += tests/unit/check_constant
+tests_unit_check_constant_SOURCES = tests/unit/check_constant.c
 
 unit_tests += tests/unit/check_message
 tests_unit_check_message_SOURCES = tests/unit/check_message.c
@@ -135,6 +143,9 @@ tests_unit_check_fork_SOURCES = tests/unit/check_fork.c
 
 unit_tests += tests/unit/check_fork_first
 tests_unit_check_fork_first_SOURCES = tests/unit/check_fork_first.c
+
+unit_tests += tests/unit/check_publish
+tests_unit_check_publish_SOURCES = tests/unit/check_publish.c
 
 unit_tests += tests/unit/check_figures
 tests_unit_check_figures_SOURCES = tests/unit/check_figures.c

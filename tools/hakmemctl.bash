@@ -6,7 +6,7 @@ _hakmemctl() {
   local command=${words[1]-} i
 
   if ((cword == 1)); then
-    mapfile -t COMPREPLY < <(compgen -W 'run compare enable disable status help --help --version' -- "$cur")
+    mapfile -t COMPREPLY < <(compgen -W 'run compare enable disable status ps stat options check help --help --version' -- "$cur")
     return
   fi
   # Behind the options of run and compare comes another command line.
@@ -29,6 +29,8 @@ _hakmemctl() {
   case $prev in
     -r | --root) _filedir -d; return ;;
     -l | --library) _filedir so; return ;;
+    --file) _filedir; return ;;
+    -p | --program) mapfile -t COMPREPLY < <(compgen -c -- "$cur"); return ;;
     -f | --for) mapfile -t COMPREPLY < <(compgen -W '10min 30min 1h 1d' -- "$cur"); return ;;
     -o | --option | -n | --runs | -w | --with) return ;;
   esac
@@ -39,7 +41,22 @@ _hakmemctl() {
     enable) options+=' --for --root --library' ;;
     disable) options+=' --root --if-expired' ;;
     status) options+=' --root --json' ;;
-    help) options='run compare enable disable status' ;;
+    ps) options+=' --json' ;;
+    stat)
+      options+=' --json'
+      if [[ $cur != -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(hakmemctl ps 2>/dev/null | awk 'NR > 1 { print $1 }')" -- "$cur")
+        return
+      fi
+      ;;
+    options) options+=' --program --file --json' ;;
+    check)
+      if [[ $cur != -* ]]; then
+        _filedir
+        return
+      fi
+      ;;
+    help) options='run compare enable disable status ps stat options check' ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 } &&

@@ -17,6 +17,10 @@ static const struct command *const commands[] = {
   &command_enable,
   &command_disable,
   &command_status,
+  &command_ps,
+  &command_stat,
+  &command_options,
+  &command_check,
   &command_help
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

@@ -28,10 +28,14 @@ struct command {
   int (*run)(const struct command *self, int argc, char **argv);
 };
 
+extern const struct command command_check;
 extern const struct command command_compare;
 extern const struct command command_disable;
 extern const struct command command_enable;
+extern const struct command command_options;
+extern const struct command command_ps;
 extern const struct command command_run;
+extern const struct command command_stat;
 extern const struct command command_status;
 
 /* ---- messages, on standard error; each returns the exit status, so that callers can write "return tool_..."

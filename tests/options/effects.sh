@@ -347,6 +347,44 @@ os.waitpid(pid, 0); print(pid)' >"$tmp/pid"
   [ -s "$tmp/child.$(cat "$tmp/pid")" ] || fail "no trace of the child $(cat "$tmp/pid")"
 }
 
+test_stats_dir() {
+  mkdir "$tmp/figures"
+  file=$tmp/figures/hakmem-figures.$(id -u)
+  preloaded HAKMEM_STATS_DIR="$tmp/figures" "$(program options/option_load)" keep 1000 1000
+  expect_equal "mode" "$(stat -c %a "$file")" 600
+  grep -q option_load "$file" || fail "the program is not in the file"
+  # A folder that is not there, one that is full, a limit: one line, and the program runs.
+  preloaded HAKMEM_STATS_DIR="$tmp/none" "$(program options/option_load)" foreign 1 2>"$tmp/err" >"$tmp/out"
+  expect_equal output "$(cat "$tmp/out")" "went on"
+  expect_equal lines "$(grep -c 'cannot be opened (errno 2); no figures are published' "$tmp/err") $(wc -l <"$tmp/err")" "1 1"
+  preloaded HAKMEM_STATS_DIR="$tmp/none" prlimit --fsize=1000 "$(program options/option_load)" foreign 1 >"$tmp/out" 2>&1 ||
+    fail "status $? under a limit of file sizes"
+  [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null || skip "no private mounts here: a full file system was not tried"
+  tmp=$tmp preload=$HAK_TEST_PRELOAD unshare -m sh -ec '
+    mount -t tmpfs -o size=200k none "$tmp/figures"
+    HAKMEM_STATS_DIR=$tmp/figures LD_PRELOAD=$preload "$1" foreign 1' sh "$(program options/option_load)" 2>"$tmp/err" >"$tmp/out"
+  expect_equal output "$(cat "$tmp/out")" "went on"
+  expect_equal lines "$(grep -c 'has no room (errno 28); no figures are published' "$tmp/err") $(wc -l <"$tmp/err")" "1 1"
+}
+
+# A child is published by itself, without a system call of ours in it.
+test_stats_dir_and_fork() {
+  need strace perl
+  need_machine
+  strace true >/dev/null 2>&1 || skip "strace does not work here"
+  mkdir "$tmp/figures"
+  script='my $pid = fork; if (!$pid) { my @a = map { "x" x 3000 } 1 .. 300; sleep 1; exit } waitpid $pid, 0;'
+  strace -f -o "$tmp/plain" -E LD_PRELOAD="$HAK_TEST_PRELOAD" perl -e "$script"
+  strace -f -o "$tmp/strace" -E LD_PRELOAD="$HAK_TEST_PRELOAD" -E HAKMEM_STATS_DIR="$tmp/figures" perl -e "$script"
+  child=$(tail -n 1 "$tmp/strace" | cut -d' ' -f1)
+  for trace in plain strace; do
+    # Of the child, the second process in the trace, up to its sleep.
+    awk 'NR == 1 { first = $1 } $1 != first' "$tmp/$trace" | sed -n '1,/nanosleep/s/^[0-9]* *\([a-z_0-9]*\)(.*/\1/p' |
+      grep -v -e '^mmap$' -e '^munmap$' -e '^mprotect$' -e '^madvise$' -e '^brk$' | sort | uniq -c >"$tmp/$trace.calls"
+  done
+  diff "$tmp/plain.calls" "$tmp/strace.calls" || fail "other system calls in the child"
+}
+
 test_debug_level() {
   for level in 0 1 2 3; do
     preloaded HAKMEM_DEBUG_LEVEL=$level HAKMEM_WHALE=maybe "$(program hazards/workload)" 100 2>"$tmp/$level" >"$tmp/out"

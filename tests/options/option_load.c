@@ -3,6 +3,7 @@
 #include <config.h>
 
 #include <dlfcn.h>
+#include <link.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -136,13 +137,41 @@ static void load_routes(char **argv) {
   free(get(5 << 20));
 }
 
+/* Where the first object whose path ends in a name has been loaded. */
+struct object { const char *ending; uintptr_t base; };
+static int find_object(struct dl_phdr_info *info, size_t size, void *data) {
+  struct object *object = data;
+  size_t length = strlen(info->dlpi_name), ending = strlen(object->ending);
+  (void)size;
+  if (length < ending || strcmp(info->dlpi_name + length - ending, object->ending) != 0) return 0;
+  object->base = info->dlpi_addr;
+  return 1;
+}
+
+/* poke OBJECT OFFSET: writes a byte there, after the first request. OBJECT is the interposer's path, or the
+   library's, whose hak_malloc is called then. */
+static void load_poke(char **argv) {
+  void *library = dlopen(argv[0], RTLD_NOW);
+  REQUIRE(library != NULL);
+  void *found = dlsym(library, "hak_malloc");
+  void *(*hak_malloc)(size_t);
+  REQUIRE(found != NULL);
+  memcpy(&hak_malloc, &found, sizeof hak_malloc);
+  REQUIRE(get(10) != NULL && hak_malloc(10) != NULL);
+  struct object object = { argv[0], 0 };
+  REQUIRE(dl_iterate_phdr(find_object, &object) == 1);
+  volatile char *byte = (volatile char *)(object.base + strtoul(argv[1], NULL, 16));
+  *byte = *byte;
+  puts("went on");
+}
+
 static const struct {
   const char *name;
   void (*run)(char **argv);
 } loads[] = {
   { "tiers", load_tiers }, { "pairs", load_pairs }, { "keep", load_keep }, { "waves", load_waves },
   { "lane", load_lane }, { "grow", load_grow }, { "one", load_one }, { "bad", load_bad },
-  { "foreign", load_foreign }, { "routes", load_routes },
+  { "foreign", load_foreign }, { "routes", load_routes }, { "poke", load_poke },
 };
 
 int main(int argc, char **argv) {

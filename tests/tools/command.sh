@@ -5,7 +5,7 @@
 
 test_help_names_every_command() {
   "$tool" --help >"$tmp/help"
-  for command in run compare enable disable status help; do
+  for command in run compare enable disable status ps stat options check help; do
     grep -q "^  $command " "$tmp/help" || fail "--help does not name $command"
     "$tool" help "$command" >"$tmp/text"
     grep -q "^Usage: hakmemctl $command" "$tmp/text" || fail "help $command has no usage"
@@ -26,11 +26,16 @@ test_mistakes_have_status_2() {
   refused 2 "unknown command 'nonsense'" "$tool" nonsense
   refused 2 "unknown option '--nonsense'" "$tool" --nonsense
   refused 2 "unknown command 'nonsense'" "$tool" help nonsense
-  for command in run compare enable disable status help; do
+  for command in run compare enable disable status ps stat options check help; do
     refused 2 "$command: unknown option '--nonsense'" "$tool" "$command" --nonsense
     refused 2 "$command: unknown option '-Z'" "$tool" "$command" -Z
     grep -q "^Usage: hakmemctl $command" "$tmp/err" || fail "no usage line"
   done
+  for command in ps options; do refused 2 "unexpected argument 'more'" "$tool" "$command" more; done
+  refused 2 "unexpected argument 'more'" "$tool" check file more
+  refused 2 "unexpected argument 'more'" "$tool" stat 1 more
+  refused 2 "which process?" "$tool" stat
+  for number in 0 -- x 1x 99999999999; do refused 2 "stat" "$tool" stat "$number"; done
   for command in enable disable status; do
     refused 2 "unexpected argument 'more'" "$tool" "$command" more
     refused 2 "option '--root' needs a value" "$tool" "$command" --root

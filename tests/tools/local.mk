@@ -1,5 +1,5 @@
 # ---- hakmemctl
-tool_scripts = tests/tools/command.sh tests/tools/system.sh tests/tools/timed.sh tests/tools/trouble.sh
+tool_scripts = tests/tools/command.sh tests/tools/system.sh tests/tools/timed.sh tests/tools/trouble.sh tests/tools/inspect.sh
 EXTRA_DIST += $(tool_scripts) tests/tools/lib.sh
 TESTS += $(tool_scripts)
 

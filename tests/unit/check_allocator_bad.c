@@ -255,6 +255,7 @@ static void die_of_a_double_free(void) {
   free_bad(p);
 }
 START_TEST(abort_means_abort) {
+  core_open_constants();
   option.invalid_free = INVALID_ABORT;
   int status = in_child(die_of_a_double_free);
   ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);

@@ -54,7 +54,7 @@ static int run(void (*function)(void)) {
 }
 
 static void start(enum invalid_free policy) {
-  options_init(NULL, false, false);
+  options_init(NULL, NULL, false, false);
   option.invalid_free = (long)policy;
   message_level = MESSAGE_ERROR;
   os_init();

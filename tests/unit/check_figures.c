@@ -81,8 +81,9 @@ START_TEST(requests_of_all_tiers_are_exact) {
 }
 END_TEST
 START_TEST(requests_are_exact_without_keeping_anything) {
-  option.purge_delay_ms = 0;
   model_start();
+  core_open_constants();
+  option.purge_delay_ms = 0;
   churn(CORE_ROUNDS(50000), 17);
   free_all();
   check_model();

@@ -30,7 +30,7 @@ static uintptr_t heap_start(void) {
 }
 
 static void start(void) {
-  options_init(NULL, true, false);
+  options_init(NULL, NULL, true, false);
   os_init();
   uintptr_t heap = heap_start();
   if (heap != 0) os_brk_start = heap;

@@ -120,6 +120,7 @@ START_TEST(a_child_can_fork) {
 END_TEST
 START_TEST(a_child_can_use_everything_without_a_region) {
   SKIP_UNDER_TSAN;
+  core_open_constants();
   option.superslab_max_cached = 0;
   option.purge_delay_ms = 0;
   region_units = region_units != 0 ? SUPERSLAB_UNITS : 0;   /* the rest is outside */

@@ -60,7 +60,7 @@ static void start(void) {
   ops = test_ops;
   ops.mprotect = os_kernel.mprotect;
   os_init();
-  options_init(NULL, false, false);
+  options_init(NULL, NULL, false, false);
   registry_init(1, false);
   os_ops = &ops;
   calls = fail_at = mmaps = munmaps = 0;

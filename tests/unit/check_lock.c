@@ -168,6 +168,26 @@ START_TEST(debug_builds_refuse_wrong_orders) {
 }
 END_TEST
 
-UNIT_MAIN("lock", threads_exclude_each_other, waiters_sleep_and_are_woken, a_contended_lock_keeps_errno,
+static void *try_it(void *got) {
+  *(bool *)got = lock_try(&lock);
+  if (*(bool *)got) lock_release(&lock);
+  return NULL;
+}
+START_TEST(a_try_does_not_wait) {
+  bool got = true;
+  pthread_t thread;
+  lock_acquire(&lock);
+  ck_assert_int_eq(pthread_create(&thread, NULL, try_it, &got), 0);
+  pthread_join(thread, NULL);
+  ck_assert(!got);
+  lock_release(&lock);
+  ck_assert(lock_try(&lock));
+  ck_assert_uint_eq(lock.state, 1);
+  lock_release(&lock);
+  ck_assert_uint_eq(lock.state, 0);
+}
+END_TEST
+
+UNIT_MAIN("lock", a_try_does_not_wait, threads_exclude_each_other, waiters_sleep_and_are_woken, a_contended_lock_keeps_errno,
           reset_frees_a_lock_of_a_thread_that_is_gone, ranks_may_rise, fork_may_hold_all_heaps,
           start_may_make_system_calls, debug_builds_refuse_wrong_orders)

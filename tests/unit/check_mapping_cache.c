@@ -18,7 +18,7 @@ static struct huge record[RECORDS];
 static size_t records;
 
 static void defaults(void) {
-  options_init(NULL, false, false);
+  options_init(NULL, NULL, false, false);
   counter_values[COUNT_HUGE_LIVE_BYTES] = 0;
 }
 

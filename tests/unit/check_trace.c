@@ -20,7 +20,7 @@ static char path[200];
 static void set_up(void) {
   ck_assert_ptr_nonnull(mkdtemp(folder));
   snprintf(path, sizeof path, "%s/log", folder);
-  options_init(NULL, false, false);
+  options_init(NULL, NULL, false, false);
 }
 
 static void tear_down(void) {

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "constant.h"
 #include "counters.h"
 #include "options.h"
 #include "os.h"
@@ -113,7 +114,7 @@ static inline void kernel_refuse_all(bool refuse) {
 static inline void core_start(bool want_region) {
   kernel_watch();
   os_init();
-  options_init(NULL, false, false);
+  options_init(NULL, NULL, false, false);
   size_class_init(true, true, true);
   registry_init(CORE_KEY, want_region);
 }
@@ -122,6 +123,13 @@ static inline void core_start(bool want_region) {
 static inline void core_watch_process(void) {
   kernel_watch();
   setenv("HAKMEM_DEBUG_LEVEL", "0", 1);
+}
+
+/* After the whole library has started: what is read-only since then (options, the region's base) can be changed again. */
+static inline void core_open_constants(void) {
+  size_t size;
+  void *pages = constant_pages(&size);
+  if (pages != NULL) require(mprotect(pages, size, PROT_READ | PROT_WRITE) == 0);
 }
 
 /* ---- what the tests ask ---- */

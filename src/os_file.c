@@ -1,0 +1,114 @@
+/* os_file.c - see os_file.h. */
+#include <config.h>
+
+#include "os_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* fstat(2) without the C library. */
+#ifdef SYS_fstat64
+enum { FSTAT = SYS_fstat64 };
+typedef struct stat64 kernel_stat;
+#else
+enum { FSTAT = SYS_fstat };
+typedef struct stat kernel_stat;
+#endif
+
+/* The call whose offset is in pages, where there is one. The offset is always 0 here. */
+#ifdef SYS_mmap2
+#define MMAP_CALL SYS_mmap2
+#else
+#define MMAP_CALL SYS_mmap
+#endif
+
+/* Keeps errno; the result is the system call's, -errno on failure. */
+static long result_of(long result, int saved_errno) {
+  if (result == -1) {
+    result = -errno;
+    errno = saved_errno;
+  }
+  return result;
+}
+
+int os_open_read(const char *path) {
+  int saved = errno;
+  return (int)result_of(syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0), saved);
+}
+
+ssize_t os_read(int fd, void *buffer, size_t size) {
+  int saved = errno;
+  long result;
+  do
+    result = result_of(syscall(SYS_read, fd, buffer, size), saved);
+  while (result == -EINTR);
+  return (ssize_t)result;
+}
+
+void os_close(int fd) {
+  int saved = errno;
+  (void)result_of(syscall(SYS_close, fd), saved);
+}
+
+bool os_file_status(int fd, struct os_file_status *status) {
+  union {
+    kernel_stat stat;
+    char room[256];   /* in case that the kernel's structure is the larger one */
+  } buffer;
+  int saved = errno;
+  memset(&buffer, 0, sizeof buffer);
+  if (result_of(syscall(FSTAT, fd, &buffer), saved) != 0)
+    return false;
+  uint64_t size = (uint64_t)buffer.stat.st_size;
+  status->regular = S_ISREG(buffer.stat.st_mode);
+  status->permissions = (uint32_t)buffer.stat.st_mode & 07777;
+  status->others_write = (status->permissions & (S_IWGRP | S_IWOTH)) != 0;
+  status->owner = (uint32_t)buffer.stat.st_uid;
+  status->links = (uint32_t)buffer.stat.st_nlink;
+  status->size = size > SIZE_MAX ? SIZE_MAX : (size_t)size;
+  status->device = (uint64_t)buffer.stat.st_dev;
+  status->inode = (uint64_t)buffer.stat.st_ino;
+  return true;
+}
+
+int os_open_own(const char *path) {
+  int saved = errno, flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  return (int)result_of(syscall(SYS_openat, AT_FDCWD, path, flags, 0600), saved);
+}
+
+bool os_may_be_so_large(size_t size) {
+  struct { uint64_t soft, hard; } limit = { UINT64_MAX, UINT64_MAX };   /* the kernel's struct rlimit64 */
+  int saved = errno;
+  long result = result_of(syscall(SYS_prlimit64, 0L, RLIMIT_FSIZE, NULL, &limit), saved);
+  return result != 0 || limit.soft >= size;
+}
+
+/* Numbers of 64 bits are two arguments on 32-bit machines. */
+int os_allocate(int fd, size_t size) {
+  int saved = errno;
+#if defined(__LP64__)
+  long result = result_of(syscall(SYS_fallocate, fd, 0, 0L, size), saved);
+#elif __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  long result = result_of(syscall(SYS_fallocate, fd, 0, 0, 0, size, 0), saved);
+#else
+  long result = result_of(syscall(SYS_fallocate, fd, 0, 0, 0, 0, size), saved);
+#endif
+  return (int)-result;
+}
+
+void *os_map_file(int fd, size_t size) {
+  int saved = errno;
+  long result = result_of(syscall(MMAP_CALL, NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0L), saved);
+  return (unsigned long)result > -4096UL ? NULL : (void *)result;
+}
+
+bool os_process_exists(int process) {
+  int saved = errno;
+  return result_of(syscall(SYS_kill, process, 0), saved) != -ESRCH;
+}

@@ -1,0 +1,57 @@
+/* cmd_check.c - "hakmemctl check": what is wrong in the configuration file and in the environment. */
+#include <config.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "hakmemctl.h"
+#include "settings.h"
+
+static void print_mistake(const struct settings *settings, const struct settings_mistake *mistake)
+{
+  if (mistake->source == OPTION_ENVIRONMENT)
+    printf("environment: %s\n", mistake->text);
+  else if (mistake->line != 0)
+    printf("%s:%u: %s\n", settings->path, mistake->line, mistake->text);
+  else
+    printf("%s: %s\n", settings->path, mistake->text);
+}
+
+/* Of the file that programs read: a secure one wants more of it than others. */
+static bool check_trust(const char *path)
+{
+  struct stat status;
+  if (stat(path, &status) != 0 || (status.st_uid == 0 && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0))
+    return true;
+  printf("%s: may be written by others than root; setuid programs ignore it\n", path);
+  return false;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+  static const struct option names[] = {{0}};
+  if (tool_option(self, argc, argv, "", names) != -1)
+    return TOOL_USAGE;
+  const char *path = optind < argc ? argv[optind++] : settings_file;
+  if (tool_no_arguments(self, argc, argv) != TOOL_OK)
+    return TOOL_USAGE;
+  struct settings settings;
+  settings_read(&settings, path, NULL, environ, true);
+  bool good = settings.count == 0;
+  for (size_t i = 0; i < settings.count; i++)
+    print_mistake(&settings, &settings.mistakes[i]);
+  if (path == settings_file)
+    good &= check_trust(path);
+  else if (!settings.exists) {
+    printf("%s: there is no such file\n", path);
+    good = false;
+  }
+  settings_free(&settings);
+  return good ? TOOL_OK : TOOL_FAILED;
+}
+
+const struct command command_check = {
+  .name = "check",
+  .arguments = "[FILE]",
+  .help = "name what is wrong in hakmem.conf, or FILE, and in the environment",
+  .details = "Every line of the file is looked at, whatever program it is for. Nothing wrong, nothing said, status 0.\n",
+  .run = run
+};
