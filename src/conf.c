@@ -26,7 +26,7 @@ static bool is_text(struct piece piece, const char *text) {
   return strlen(text) == piece.length && memcmp(piece.start, text, piece.length) == 0;
 }
 
-/* ---- globs: * ? [abc] [a-z] [!a-z] and \ before a character that means itself. * and ? stand for a slash too. */
+/* ---- globs: * ? [abc] [a-z] [!a-z] and \ before a character that means itself; * and ? take slashes too */
 
 enum { BRACKET_MAX = 128 };   /* a longer one is not searched for its end */
 
@@ -103,7 +103,8 @@ bool conf_names_program(const char *globs, size_t length, const struct conf_prog
 
 static const char byte_order_mark[] = "\xef\xbb\xbf";
 
-void conf_start(struct conf_reader *reader, const char *text, size_t size, const struct conf_program *program) {
+void conf_start(struct conf_reader *reader, const char *text, size_t size,
+                const struct conf_program *program) {
   *reader = (struct conf_reader){ text, text + size, program, 0, false, true };
   if (size >= 3 && memcmp(text, byte_order_mark, 3) == 0) reader->next += 3;
 }

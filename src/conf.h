@@ -5,8 +5,8 @@
      NAME=VALUE                             for every program, or for those of the section it is in
      [program: GLOB GLOB...]                a section, up to the next one
      exclude = GLOB GLOB...                 before the first section
-   What is bad in a line is said, and the line skipped. No system call, no allocation, no recursion here but in
-   conf_file.c, which brings the text. */
+   What is bad in a line is said, and the line skipped. No system call, no allocation, no recursion here but
+   in conf_file.c, which brings the text. */
 #ifndef HAKMEM_CONF_H
 #define HAKMEM_CONF_H
 
@@ -35,7 +35,8 @@ struct conf_reader {
   unsigned number;
   bool in_section, section_applies;
 };
-void conf_start(struct conf_reader *reader, const char *text, size_t size, const struct conf_program *program);
+void conf_start(struct conf_reader *reader, const char *text, size_t size,
+                const struct conf_program *program);
 /* The next line that says something; false: there is none. */
 bool conf_next(struct conf_reader *reader, struct conf_line *line);
 /* True if one of the globs, separated by blanks, names the program. */

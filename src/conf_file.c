@@ -14,7 +14,8 @@ enum { ROOT = 0, ROOM = CONF_SIZE_MAX + 1 };   /* one more: that there is more i
 
 /* The file may be fine, but this process may not open any, or has no descriptor left. */
 static bool is_restriction(int error) {
-  return error == EPERM || error == ENOSYS || error == EMFILE || error == ENFILE || error == ENOMEM || error == EINTR;
+  return error == EPERM || error == ENOSYS || error == EMFILE || error == ENFILE || error == ENOMEM ||
+      error == EINTR;
 }
 
 static bool nobody_else_writes(const struct os_file_status *status) {

@@ -1,9 +1,10 @@
 /* constant.c - see constant.h.
 
-   The linker puts all of the section HAK_CONSTANT one after the other and, since its name is a C identifier, tells
-   where it starts and stops. Its first page is its own because the section is aligned to a page (by a variable
-   below, which is linked first); its last one, because what follows is the section of constant_end, aligned likewise. Where a linker lays
-   them out in another way, or the pages of the machine are larger, constant_pages() finds that out. */
+   The linker puts all of the section HAK_CONSTANT one after the other and, since its name is a C identifier,
+   tells where it starts and stops. Its first page is its own because the section is aligned to a page (by a
+   variable below, which is linked first); its last one, because what follows is the section of constant_end,
+   aligned likewise. Where a linker lays them out in another way, or the pages of the machine are larger,
+   constant_pages() finds that out. */
 #include <config.h>
 #include "align.h"
 #include "constant.h"
@@ -13,9 +14,11 @@ static HAK_CONSTANT __attribute__((used, aligned(CONSTANT_ALIGNMENT))) char firs
 extern HAK_HIDDEN char __start_hak_constant[], __stop_hak_constant[];
 
 void *constant_pages(size_t *size) {
-  uintptr_t start = (uintptr_t)__start_hak_constant, end = align_up((uintptr_t)__stop_hak_constant, os_page_size);
+  uintptr_t start = (uintptr_t)__start_hak_constant;
+  uintptr_t end = align_up((uintptr_t)__stop_hak_constant, os_page_size);
   *size = end - start;
-  return is_aligned(__start_hak_constant, os_page_size) && end == (uintptr_t)&constant_end ? __start_hak_constant : NULL;
+  if (!is_aligned(__start_hak_constant, os_page_size) || end != (uintptr_t)&constant_end) return NULL;
+  return __start_hak_constant;
 }
 
 void constant_protect(void) {

@@ -1,7 +1,7 @@
 /* constant.h - variables that never change after the start, on pages of their own. Layer 3.
 
-   Those declared HAK_CONSTANT (compiler.h): the values of the options, the tables of sizes, base and key of the
-   region. A stray write of the program to them faults, instead of changing what the library does. */
+   Those declared HAK_CONSTANT (compiler.h): the values of the options, the tables of sizes, base and key of
+   the region. A stray write of the program to them faults, instead of changing what the library does. */
 #ifndef HAKMEM_CONSTANT_H
 #define HAKMEM_CONSTANT_H
 
@@ -17,8 +17,8 @@
 /* One byte of the page after them (constant_end.c). */
 extern HAK_HIDDEN char constant_end;
 
-/* The pages, *size bytes of them. NULL: they also hold something else, or are smaller than the machine's; everything
-   stays writable then. */
+/* The pages, *size bytes of them. NULL: they also hold something else, or are smaller than the machine's;
+   everything stays writable then. */
 void *constant_pages(size_t *size);
 /* End of the start: the kernel is told that they are read-only. It may refuse. */
 void constant_protect(void);

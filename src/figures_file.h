@@ -1,12 +1,13 @@
 /* figures_file.h - the file in HAKMEM_STATS_DIR in which processes publish their figures. Layer 8.
 
-   One file for each user, hakmem-figures.UID, shared by all of that user's processes and by hakmemctl, which has
-   this header compiled in. Fixed in size and layout, the same for 32-bit and 64-bit processes; another layout gets
-   another FIGURES_VERSION. Numbers are the machine's.
+   One file for each user, hakmem-figures.UID, shared by all of that user's processes and by hakmemctl, which
+   has this header compiled in. Fixed in size and layout, the same for 32-bit and 64-bit processes; another
+   layout gets another FIGURES_VERSION. Numbers are the machine's.
 
-   A process owns the slot whose owner word it has changed from 0 to its process id by compare-and-swap. Words of
-   processes that are gone are taken over by those that start and find no other; a word that is not the process's own
-   any more is not written to. The owner writes the slot between two increments of its sequence. */
+   A process owns the slot whose owner word it has changed from 0 to its process id by compare-and-swap. Words
+   of processes that are gone are taken over by those that start and find no other; a word that is not the
+   process's own any more is not written to. The owner writes a slot between two increments of its
+   sequence. */
 #ifndef HAKMEM_FIGURES_FILE_H
 #define HAKMEM_FIGURES_FILE_H
 
@@ -35,8 +36,8 @@ struct figures_slot {
   uint64_t spare[12];
 };
 _Static_assert(sizeof(struct figures_slot) == 1024, "the same on all machines");
-_Static_assert(offsetof(struct figures_slot, class_live) % 8 == 0 && offsetof(struct figures_slot, tier) % 8 == 0,
-               "nothing is aligned by the compiler");
+_Static_assert(offsetof(struct figures_slot, tier) % 8 == 0, "nothing is aligned by the compiler");
+_Static_assert(offsetof(struct figures_slot, class_live) % 8 == 0, "nothing is aligned by the compiler");
 
 struct figures_file {
   uint64_t magic;               /* written last (release) by those who find 0 */

@@ -54,7 +54,8 @@ void option_complain_unknown(char *buffer, size_t size, const char *name, size_t
   make_printable(shown, text, text_length);
   const struct option_definition *meant = nearest_row(name, length);
   message_format(buffer, size,
-                 OPTION_PREFIX "%s=%s: there is no such option (man hakmem names those accepted%s%s); it is ignored",
+                 OPTION_PREFIX "%s=%s: there is no such option (man hakmem names those accepted%s%s); "
+                 "it is ignored",
                  shown_name, shown, meant != NULL ? "; near is " OPTION_PREFIX : "",
                  meant != NULL ? meant->name : "");
 }
@@ -64,6 +65,7 @@ void option_complain_value(char *buffer, size_t size, const struct option_defini
   char shown[SHOWN_MAX], used[SHOWN_MAX];
   make_printable(shown, text, text_length);
   option_format(row, used, sizeof used);
-  message_format(buffer, size, OPTION_PREFIX "%s=%s: not accepted (accepted: %s); %s is used instead", row->name,
+  message_format(buffer, size, OPTION_PREFIX "%s=%s: not accepted (accepted: %s); %s is used instead",
+                 row->name,
                  shown, row->accepted, used[0] == '\0' ? row->default_text : used);
 }

@@ -1,7 +1,7 @@
 /* option_read.c - where settings come from: built in, a preset, the configuration file, the environment.
 
-   The later of these wins, but a preset (MODE, from wherever) only changes what nobody has set by itself. So the file
-   and the environment are gone through twice: for what others depend on, and for everything. */
+   The later of these wins, but a preset (MODE, from wherever) only changes what nobody has set by itself. So
+   the file and the environment are gone through twice: for what others depend on, and for everything. */
 #include <config.h>
 #include "option_table.h"
 
@@ -28,7 +28,8 @@ static bool is_first(const struct option_definition *row) {
 
 static void tell_used(const struct reading *reading, const struct option_definition *row) {
   if (reading->watcher->used != NULL)
-    reading->watcher->used(reading->watcher->context, (size_t)(row - option_table), reading->source, reading->line);
+    reading->watcher->used(reading->watcher->context, (size_t)(row - option_table), reading->source,
+                           reading->line);
 }
 
 static void tell_bad(const struct reading *reading, const char *text) {
@@ -36,8 +37,8 @@ static void tell_bad(const struct reading *reading, const char *text) {
 }
 
 /* One setting; name without HAKMEM_, neither needs a terminator. applies: false, it is only checked. */
-static void take_setting(const struct reading *reading, const char *name, size_t name_length, const char *value,
-                         size_t value_length, bool applies) {
+static void take_setting(const struct reading *reading, const char *name, size_t name_length,
+                         const char *value, size_t value_length, bool applies) {
   char text[OPTION_PATH_MAX], complaint[MESSAGE_MAX];
   const struct option_definition *row = option_find(name, name_length);
   bool fits = value_length < sizeof text;
@@ -49,8 +50,10 @@ static void take_setting(const struct reading *reading, const char *name, size_t
     return;
   }
   if (reading->only_first) return;
-  if (row == NULL) option_complain_unknown(complaint, sizeof complaint, name, name_length, value, value_length);
-  else option_complain_value(complaint, sizeof complaint, row, value, value_length);
+  if (row == NULL)
+    option_complain_unknown(complaint, sizeof complaint, name, name_length, value, value_length);
+  else
+    option_complain_value(complaint, sizeof complaint, row, value, value_length);
   tell_bad(reading, complaint);
 }
 
@@ -60,10 +63,10 @@ static void take_line(struct reading *reading, const struct conf_line *line) {
   reading->line = line->number;
   switch (line->kind) {
     case CONF_SETTING: {
-      bool prefixed = line->name_length > PREFIX_LENGTH && memcmp(line->name, OPTION_PREFIX, PREFIX_LENGTH) == 0;
-      size_t skipped = prefixed ? PREFIX_LENGTH : 0;
-      take_setting(reading, line->name + skipped, line->name_length - skipped, line->value, line->value_length,
-                   line->applies);
+      size_t skipped = line->name_length > PREFIX_LENGTH ? PREFIX_LENGTH : 0;
+      if (skipped != 0 && memcmp(line->name, OPTION_PREFIX, skipped) != 0) skipped = 0;
+      take_setting(reading, line->name + skipped, line->name_length - skipped, line->value,
+                   line->value_length, line->applies);
       break;
     }
     case CONF_EXCLUDE:
@@ -77,7 +80,8 @@ static void take_line(struct reading *reading, const struct conf_line *line) {
   }
 }
 
-static void read_file(const struct options_file *file, const struct options_watcher *watcher, bool only_first) {
+static void read_file(const struct options_file *file, const struct options_watcher *watcher,
+                      bool only_first) {
   struct reading reading = { watcher, OPTION_FILE, 0, only_first };
   struct conf_reader reader;
   struct conf_line line;
@@ -89,8 +93,8 @@ static void read_file(const struct options_file *file, const struct options_watc
 
 /* ---- the environment */
 
-/* The row of an entry that is one of ours, whose first entry it is: of several with the same name the first counts, as
-   in getenv. */
+/* The row of an entry that is one of ours, whose first entry it is: of several with the same name the first
+   counts, as in getenv. */
 static bool is_repeated(const struct option_definition *row, bool seen[OPTION_ROWS]) {
   if (row == NULL) return false;
   bool before = seen[row - option_table];
@@ -98,7 +102,8 @@ static bool is_repeated(const struct option_definition *row, bool seen[OPTION_RO
   return before;
 }
 
-static void read_environment(char *const *environment, const struct options_watcher *watcher, bool only_first) {
+static void read_environment(char *const *environment, const struct options_watcher *watcher,
+                             bool only_first) {
   struct reading reading = { watcher, OPTION_ENVIRONMENT, 0, only_first };
   bool seen[OPTION_ROWS] = { false };
   if (environment == NULL) return;

@@ -59,7 +59,8 @@ const struct option_definition option_table[OPTION_ROWS] = {
     "populate mincore msync off", "populate, mincore, msync, off", "populate",
     "How memory is probed before a foreign pointer is offered to the C library; "
     "mincore and msync take memory without read permission for readable, off does not probe." },
-  SWITCH("FREE_ROUTE_TRACE", free_route_trace, 0, "Logs the route of each free: its tier, foreign (the C library's) or invalid."),
+  SWITCH("FREE_ROUTE_TRACE", free_route_trace, 0,
+         "Logs the route of each free: its tier, foreign (the C library's) or invalid."),
   SWITCH("SUPER_REG_REQTRACE", super_reg_reqtrace, 0,
     "Logs each insertion into the registry, removal from it, and lookup that missed."),
   { "DEEPBIND", KIND_WORD, AT(deepbind), DEEPBIND_STRIP, SAME, SAME, 0, 0, "strip keep",

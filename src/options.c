@@ -11,7 +11,9 @@ HAK_CONSTANT struct option_values option;
 HAK_CONSTANT char option_log_file[OPTION_PATH_MAX];
 HAK_CONSTANT char option_stats_dir[OPTION_PATH_MAX];
 
-static long *value_of(const struct option_definition *row) { return (long *)(void *)((char *)&option + row->place); }
+static long *value_of(const struct option_definition *row) {
+  return (long *)(void *)((char *)&option + row->place);
+}
 
 static char *path_of(const struct option_definition *row) {
   return row->kind == KIND_FOLDER ? option_stats_dir : option_log_file;
@@ -23,7 +25,8 @@ void option_store(const struct option_definition *row, int64_t value) {
 
 const struct option_definition *option_find(const char *name, size_t length) {
   for (size_t i = 0; i < OPTION_ROWS; i++)
-    if (strlen(option_table[i].name) == length && memcmp(option_table[i].name, name, length) == 0) return &option_table[i];
+    if (strlen(option_table[i].name) == length && memcmp(option_table[i].name, name, length) == 0)
+      return &option_table[i];
   return NULL;
 }
 

@@ -64,7 +64,8 @@ void options_init(char *const *environment, const struct options_file *file, boo
 enum option_source { OPTION_BUILT_IN, OPTION_PRESET, OPTION_FILE, OPTION_ENVIRONMENT };
 struct options_watcher {
   void *context;
-  /* A row (options_row) has its value from there; the last call for it counts. May be NULL. line: in the file. */
+  /* A row (options_row) has its value from there; the last call for it counts. May be NULL.
+     line: in the file. */
   void (*used)(void *context, size_t row, enum option_source source, unsigned line);
   void (*bad)(void *context, enum option_source source, unsigned line, const char *text);
   bool all_lines;              /* also checks what the file says for other programs */

@@ -39,7 +39,8 @@ static long result_of(long result, int saved_errno) {
 
 int os_open_read(const char *path) {
   int saved = errno;
-  return (int)result_of(syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0), saved);
+  return (int)result_of(syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0),
+                        saved);
 }
 
 ssize_t os_read(int fd, void *buffer, size_t size) {

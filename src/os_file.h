@@ -1,6 +1,7 @@
 /* os_file.h - files, as os.h has memory: raw system calls, errno kept. Layer 2.
 
-   At start only: a filter may answer a later open with death. Where a number is returned, -errno is failure. */
+   At start only: a filter may answer a later open with death. Where a number is
+   returned, -errno is failure. */
 #ifndef HAKMEM_OS_FILE_H
 #define HAKMEM_OS_FILE_H
 
@@ -24,7 +25,8 @@ bool os_file_status(int fd, struct os_file_status *status);
 
 /* A file that is written to, made for this user alone if it is not there; never through a link at its end. */
 int os_open_own(const char *path);
-/* False: a file that large is not allowed to this process (RLIMIT_FSIZE), and trying it would be answered with a signal. */
+/* False: a file that large is not allowed to this process (RLIMIT_FSIZE), and trying it would be
+   answered with a signal. */
 bool os_may_be_so_large(size_t size);
 /* Sees to it that all blocks of its first size bytes are there: 0, or errno. */
 int os_allocate(int fd, size_t size);

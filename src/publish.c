@@ -16,21 +16,22 @@
 
 enum {
   INTERVAL_MS = 100,
-  SLABS_PER_MS = 100,         /* a large heap takes long to walk: a millisecond more between walks for each so many */
-  EARLY_EVENTS = 1 << 16      /* up to here also each time that the count of slow paths has doubled: a process may sleep
-                                 for ever after a few of them */
+  /* A large heap takes long to walk: a millisecond more between two walks for each so many slabs. */
+  SLABS_PER_MS = 100,
+  /* Up to here also each time that the count of slow paths has doubled: a process may sleep for ever after a few. */
+  EARLY_EVENTS = 1 << 16
 };
 _Static_assert((int)FIGURES_TIERS == (int)TIER_COUNT, "the file has all tiers");
 _Static_assert((int)CLASS_COUNT <= (int)FIGURES_CLASSES_MAX, "the file has all classes");
 _Static_assert((int)COUNT_END <= (int)FIGURES_COUNTERS_MAX, "the file has all counters");
 
 static HAK_CONSTANT struct figures_file *file;   /* the mapping; NULL: nothing is published */
-static uint32_t *own_owner;                      /* atomic: the word of the slot that is ours, NULL: none. Changes in the
-                                                    child of fork and at exit */
-static uint32_t own_process;                     /* its value; changes in the child of fork */
-static uint64_t next_ms;                         /* racy: a stale value costs a walk too many */
-static uint32_t events;                          /* racy: a lost one does not matter */
-static uint32_t busy;                            /* atomic, 1: a thread has collected and filling in its hands */
+/* The word of the slot that is ours, NULL: none. Atomic: changes in the child of fork and at exit. */
+static uint32_t *own_owner;
+static uint32_t own_process;   /* its value; changes in the child of fork */
+static uint64_t next_ms;       /* racy: a stale value costs a walk too many */
+static uint32_t events;        /* racy: a lost one does not matter */
+static uint32_t busy;          /* atomic, 1: a thread has collected and filling in its hands */
 static struct figures collected;
 static struct figures_slot filling;
 
@@ -43,7 +44,8 @@ static uint32_t *claim(uint32_t process, bool may_ask) {
       uint32_t *owner = &file->owner[(process + i) % FIGURES_SLOTS];
       uint32_t found = __atomic_load_n(owner, __ATOMIC_RELAXED);
       if (found != 0 && (round == 0 || os_process_exists((int)found))) continue;
-      if (__atomic_compare_exchange_n(owner, &found, process, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) return owner;
+      if (__atomic_compare_exchange_n(owner, &found, process, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return owner;
     }
   return NULL;
 }
@@ -68,7 +70,8 @@ static void write_slot(struct figures_slot *slot) {
   enum { WORDS = sizeof *slot / sizeof(uint32_t) };
   uint32_t sequence = __atomic_load_n(&slot->sequence, __ATOMIC_RELAXED) | 1, from[WORDS];
   memcpy(from, &filling, sizeof from);
-  (void)__atomic_exchange_n(&slot->sequence, sequence, __ATOMIC_ACQUIRE);   /* no store below comes before it */
+  /* Acquire: no store below comes before it. */
+  (void)__atomic_exchange_n(&slot->sequence, sequence, __ATOMIC_ACQUIRE);
   for (unsigned i = 1; i < WORDS; i++) __atomic_store_n((uint32_t *)slot + i, from[i], __ATOMIC_RELAXED);
   __atomic_store_n(&slot->sequence, sequence + 1, __ATOMIC_RELEASE);
 }
@@ -131,17 +134,18 @@ void publish_now_and_then(void) {
 
 /* The errors that say something of this process and its surroundings, not of the folder. */
 static bool is_restriction(int error) {
-  return error == EPERM || error == EACCES || error == EROFS || error == ENOSYS || error == EMFILE || error == ENFILE ||
-         error == EFBIG;
+  return error == EPERM || error == EACCES || error == EROFS || error == ENOSYS || error == EMFILE ||
+         error == ENFILE || error == EFBIG;
 }
 
 static void complain(const char *path, const char *problem, int error) {
-  message_print(is_restriction(error) ? MESSAGE_INFO : MESSAGE_ERROR, "%s: %s (errno %d); no figures are published",
+  message_print(is_restriction(error) ? MESSAGE_INFO : MESSAGE_ERROR,
+                "%s: %s (errno %d); no figures are published",
                 path, problem, error);
 }
 
-/* Ours alone, of the right size with all its blocks there: neither a link that somebody has put in a folder where
-   all may write, nor a full file system, can make a store into it fail. */
+/* Ours alone, of the right size with all its blocks there: neither a link that somebody has put in a folder
+   where all may write, nor a full file system, can make a store into it fail. */
 static void *open_file(const char *path) {
   struct os_file_status status;
   int error, fd = os_open_own(path);
@@ -150,8 +154,8 @@ static void *open_file(const char *path) {
     complain(path, "cannot be opened", -fd);
     return NULL;
   }
-  if (!os_file_status(fd, &status) || !status.regular || status.links != 1 || status.owner != getauxval(AT_EUID) ||
-      (status.permissions & 077) != 0)
+  if (!os_file_status(fd, &status) || !status.regular || status.links != 1 ||
+      status.owner != getauxval(AT_EUID) || (status.permissions & 077) != 0)
     complain(path, "is not a file of this user's alone", 0);
   else if (status.size > sizeof *file)
     complain(path, "is not a file of this version", 0);
@@ -175,8 +179,8 @@ static bool is_this_version(struct figures_file *mapping) {
     mapping->counters = COUNT_END;
     __atomic_store_n(&mapping->magic, FIGURES_MAGIC, __ATOMIC_RELEASE);
   }
-  return mapping->magic == FIGURES_MAGIC && mapping->version == FIGURES_VERSION && mapping->slots == FIGURES_SLOTS &&
-         mapping->tiers == TIER_COUNT && mapping->classes == CLASS_COUNT && mapping->counters == COUNT_END;
+  return mapping->magic == FIGURES_MAGIC && mapping->version == FIGURES_VERSION &&
+         mapping->slots == FIGURES_SLOTS && mapping->tiers == TIER_COUNT && mapping->classes == CLASS_COUNT && mapping->counters == COUNT_END;
 }
 
 /* With own_process set. The first entry of the slot tells who it is. */
@@ -208,8 +212,8 @@ void publish_start(void) {
   heap_publish = publish_now_and_then;
 }
 
-/* A new process has a new id, and asking for it would be a system call, which a filter may answer with death. But
-   glibc knows it, and says so to whoever locks a mutex that remembers its owner. */
+/* A new process has a new id, and asking for it would be a system call, which a filter may answer with death.
+   But glibc knows it, and says so to whoever locks a mutex that remembers its owner. */
 static uint32_t process_after_fork(void) {
 #ifdef __GLIBC__
   pthread_mutex_t mutex = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
@@ -235,5 +239,6 @@ void publish_fork_child(void) {
 __attribute__((destructor)) static void publish_end(void) {
   uint32_t *owner = own_word(), process = own_process;
   __atomic_store_n(&own_owner, NULL, __ATOMIC_RELEASE);
-  if (owner != NULL) __atomic_compare_exchange_n(owner, &process, 0, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+  if (owner == NULL) return;
+  __atomic_compare_exchange_n(owner, &process, 0, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 }

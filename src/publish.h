@@ -1,8 +1,8 @@
 /* publish.h - the process's figures for hakmemctl, in the file of HAKMEM_STATS_DIR. Layer 8.
 
-   Written on slow paths, at most every 100 ms but for the first few, and never waiting for a lock. No system call
-   after start. A process whose child is made by clone(2), without the C library's fork(), must not set the option:
-   both would write to one slot. */
+   Written on slow paths, at most every 100 ms but for the first few, and never waiting for a lock. No system
+   call after start. A process whose child is made by clone(2), without the C library's fork(), must not set
+   the option: both would write to one slot. */
 #ifndef HAKMEM_PUBLISH_H
 #define HAKMEM_PUBLISH_H
 

@@ -52,6 +52,6 @@ const struct command command_check = {
   .name = "check",
   .arguments = "[FILE]",
   .help = "name what is wrong in hakmem.conf, or FILE, and in the environment",
-  .details = "Every line of the file is looked at, whatever program it is for. Nothing wrong, nothing said, status 0.\n",
+  .details = "Every line of the file is looked at, whatever program it is for.\nNothing wrong: nothing said, status 0.\n",
   .run = run
 };

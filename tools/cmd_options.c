@@ -1,4 +1,4 @@
-/* cmd_options.c - "hakmemctl options": every option, its value now, where that comes from, and what it does. */
+/* cmd_options.c - "hakmemctl options": every option: its value, where that comes from, what it does. */
 #include <config.h>
 #include <string.h>
 #include <unistd.h>
@@ -89,8 +89,8 @@ static void print_all(const struct settings *settings, const char *program, bool
 static int run(const struct command *self, int argc, char **argv)
 {
   static const struct option names[] = {
-    {"program", required_argument, NULL, 'p'}, {"file", required_argument, NULL, 'f'}, {"json", no_argument, NULL, 'j'},
-    {0}
+    {"program", required_argument, NULL, 'p'}, {"file", required_argument, NULL, 'f'},
+    {"json", no_argument, NULL, 'j'}, {0}
   };
   const char *program = NULL, *path = settings_file;
   bool json = false;

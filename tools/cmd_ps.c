@@ -9,10 +9,11 @@
 static void print_text(const struct process *process)
 {
   const struct figures_slot *figures = &process->figures;
-  printf("%7d %-8s %9" PRIu64, process->id, process->published ? figures->release : "-", process->resident / 1024);
+  printf("%7d %-8s %9" PRIu64, process->id, process->published ? figures->release : "-",
+         process->resident / 1024);
   if (process->published)
-    printf(" %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %7" PRIu64, figures->live_bytes / 1024, figures->held_bytes / 1024,
-           figures->live_peak / 1024, process->age_ms / 1000);
+    printf(" %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %7" PRIu64, figures->live_bytes / 1024,
+           figures->held_bytes / 1024, figures->live_peak / 1024, process->age_ms / 1000);
   else
     printf(" %9s %9s %9s %7s", "-", "-", "-", "-");
   printf(" %s%s\n", process->name, process->library[0] == 'l' ? " (library)" : "");
@@ -30,7 +31,8 @@ static void print_json(const struct process *process, bool first)
     fputs("null", stdout);
   printf(", \"published\": %s", process->published ? "true" : "false");
   if (process->published)
-    printf(", \"live_bytes\": %" PRIu64 ", \"held_bytes\": %" PRIu64 ", \"live_peak\": %" PRIu64 ", \"age_ms\": %" PRIu64,
+    printf(", \"live_bytes\": %" PRIu64 ", \"held_bytes\": %" PRIu64 ", \"live_peak\": %" PRIu64
+           ", \"age_ms\": %" PRIu64,
            figures->live_bytes, figures->held_bytes, figures->live_peak, process->age_ms);
   putchar('}');
 }
@@ -70,7 +72,7 @@ const struct command command_ps = {
   .arguments = "[--json]",
   .help = "list the processes that run on libhakmem now, with their memory",
   .details =
-    "Memory in KiB, the age of the figures in seconds; \"-\" where a process publishes none (HAKMEM_STATS_DIR).\n"
+    "Memory in KiB, the age of the figures in seconds; \"-\" where a process publishes none\n(HAKMEM_STATS_DIR).\n"
     "      --json               as a JSON array, memory in bytes\n",
   .run = run
 };

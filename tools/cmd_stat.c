@@ -8,20 +8,22 @@
 #include "processes.h"
 #include "size_class.h"
 
-_Static_assert((int)COUNT_END <= (int)FIGURES_COUNTERS_MAX && (int)CLASS_COUNT <= (int)FIGURES_CLASSES_MAX, "all of them");
+_Static_assert((int)COUNT_END <= (int)FIGURES_COUNTERS_MAX && (int)CLASS_COUNT <= (int)FIGURES_CLASSES_MAX,
+               "all of them");
 
 static const char *const tier_names[FIGURES_TIERS] = {"tiny", "mid", "l25", "huge"};
 
 static void print_text(const struct process *process)
 {
   const struct figures_slot *figures = &process->figures;
-  printf("process             %d (%s)\nprogram             %s\nversion             %s\n", process->id, process->library,
-         figures->program, figures->release);
+  printf("process             %d (%s)\nprogram             %s\nversion             %s\n", process->id,
+         process->library, figures->program, figures->release);
   printf("running for         %" PRIu64 ".%" PRIu64 " s\nfigures of          %" PRIu64 ".%" PRIu64 " s ago\n",
          process->running_ms / 1000, process->running_ms % 1000 / 100, process->age_ms / 1000,
          process->age_ms % 1000 / 100);
   printf("resident            %" PRIu64 "\nlive bytes          %" PRIu64 "\n  at the peak       %" PRIu64
-         "\nheld bytes          %" PRIu64 "\n  at the peak       %" PRIu64 "\n  of the library    %" PRIu64 "\n",
+         "\nheld bytes          %" PRIu64 "\n  at the peak       %" PRIu64 "\n  of the library    %" PRIu64
+         "\n",
          process->resident, figures->live_bytes, figures->live_peak, figures->held_bytes, figures->held_peak,
          figures->metadata_bytes);
   puts("\ntier            requests    live blocks     live bytes     held bytes");
@@ -46,10 +48,10 @@ static void print_json(const struct process *process)
   json_string(stdout, figures->program);
   fputs(", \"version\": ", stdout);
   json_string(stdout, figures->release);
-  printf(", \"as\": \"%s\", \"running_ms\": %" PRIu64 ", \"age_ms\": %" PRIu64 ", \"rss\": %" PRIu64, process->library,
-         process->running_ms, process->age_ms, process->resident);
-  printf(",\n \"live_bytes\": %" PRIu64 ", \"live_peak\": %" PRIu64 ", \"held_bytes\": %" PRIu64 ", \"held_peak\": %" PRIu64
-         ", \"metadata_bytes\": %" PRIu64, figures->live_bytes, figures->live_peak, figures->held_bytes,
+  printf(", \"as\": \"%s\", \"running_ms\": %" PRIu64 ", \"age_ms\": %" PRIu64 ", \"rss\": %" PRIu64,
+         process->library, process->running_ms, process->age_ms, process->resident);
+  printf(",\n \"live_bytes\": %" PRIu64 ", \"live_peak\": %" PRIu64 ", \"held_bytes\": %" PRIu64
+         ", \"held_peak\": %" PRIu64 ", \"metadata_bytes\": %" PRIu64, figures->live_bytes, figures->live_peak, figures->held_bytes,
          figures->held_peak, figures->metadata_bytes);
   for (int tier = 0; tier < FIGURES_TIERS; tier++)
     printf("%s\"%s\": {\"requests\": %" PRIu64 ", \"live_blocks\": %" PRIu64 ", \"live_bytes\": %" PRIu64
@@ -57,7 +59,8 @@ static void print_json(const struct process *process)
            figures->tier[tier].requests, figures->tier[tier].live_blocks, figures->tier[tier].live_bytes,
            figures->tier[tier].held_bytes);
   for (unsigned class = 0; class < CLASS_COUNT; class++)
-    printf("%s{\"size\": %" PRIu32 ", \"live_blocks\": %" PRIu32 "}", class == 0 ? "},\n \"classes\": [" : ", ",
+    printf("%s{\"size\": %" PRIu32 ", \"live_blocks\": %" PRIu32 "}",
+           class == 0 ? "},\n \"classes\": [" : ", ",
            size_classes[class].block_size, figures->class_live[class]);
   for (unsigned c = 0; c < COUNT_END; c++)
     printf("%s\"%s\": %" PRIu64, c == 0 ? "],\n \"counters\": {" : ", ", counter_name((enum counter)c),
@@ -84,8 +87,8 @@ static int show(int id, bool json)
     case PROCESS_FOUND: break;
   }
   if (!process.published)
-    return tool_error("process %d (%s) publishes no figures; it must be started with HAKMEM_STATS_DIR set", id,
-                      process.name);
+    return tool_error("process %d (%s) publishes no figures; it must be started with HAKMEM_STATS_DIR set",
+                      id, process.name);
   (json ? print_json : print_text)(&process);
   return TOOL_OK;
 }

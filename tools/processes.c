@@ -1,7 +1,7 @@
 /* processes.c - see processes.h.
 
-   What a process has mapped is in /proc/PID/maps: the library, and the file of figures if there is one. Nothing of a
-   process is believed: it may belong to anybody. */
+   What a process has mapped is in /proc/PID/maps: the library, and the file of figures if there is one.
+   Nothing of a process is believed: it may belong to anybody. */
 #include <config.h>
 #include "processes.h"
 #include <ctype.h>
@@ -51,7 +51,8 @@ static void take_mapping(struct mappings *mappings, char *line)
   unsigned major, minor;
   int at = 0;
   line[strcspn(line, "\n")] = '\0';
-  if (sscanf(line, "%*s %*s %*s %x:%x %lu %n", &major, &minor, &inode, &at) != 3 || at == 0 || line[at] != '/')
+  if (sscanf(line, "%*s %*s %*s %x:%x %lu %n", &major, &minor, &inode, &at) != 3 || at == 0 ||
+      line[at] != '/')
     return;
   const char *path = line + at;
   if (is_named(path, "libhakmem-preload.so", true))

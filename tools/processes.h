@@ -22,7 +22,8 @@ enum process_answer { PROCESS_FOUND, PROCESS_WITHOUT, PROCESS_GONE, PROCESS_FORB
 /* PROCESS_WITHOUT: it runs without the library; FORBIDDEN: it may not be looked at. Nothing is stopped. */
 enum process_answer process_look(int id, struct process *process);
 
-/* All of them, by their ids; *forbidden: how many could not be looked at. The caller frees; NULL: /proc is not there. */
+/* All of them, by their ids; *forbidden: how many could not be looked at. The caller frees; NULL: /proc is
+   not there. */
 struct process *processes_find(unsigned *count, unsigned *forbidden);
 
 #endif

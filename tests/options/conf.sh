@@ -190,7 +190,8 @@ test_secure_processes() {
   expect_equal "one of another user's" "$(cat "$tmp/out" "$tmp/err")" "secure=1 ours=1"
   secure 'printf "hello\nWHALE=x\nSTATS=1\nDEBUG_LEVEL=3\n" >"$conf";'
   expect_equal "a bad one" "$(cat "$tmp/out" "$tmp/err")" "secure=1 ours=1"
-  secure 'printf "STATS=1\nLOG_FILE=%s\nSTATS_DIR=/tmp\nFREE_ROUTE_TRACE=1\nexclude=sh setpriv mkdir cp\n" "$tmp/suid/log" >"$conf"; rm -f /tmp/hakmem-figures.0;'
+  secure 'printf "STATS=1\nLOG_FILE=%s\nSTATS_DIR=%s\nFREE_ROUTE_TRACE=1\n" \
+    "$tmp/log" "$tmp" >"$conf";'
   expect_equal "one that asks for reports" "$(cat "$tmp/out" "$tmp/err")" "secure=1 ours=1"
 }
 

@@ -357,8 +357,10 @@ test_stats_dir() {
   preloaded HAKMEM_STATS_DIR="$tmp/none" "$(program options/option_load)" foreign 1 2>"$tmp/err" >"$tmp/out"
   expect_equal output "$(cat "$tmp/out")" "went on"
   expect_equal lines "$(grep -c 'cannot be opened (errno 2); no figures are published' "$tmp/err") $(wc -l <"$tmp/err")" "1 1"
-  preloaded HAKMEM_STATS_DIR="$tmp/none" prlimit --fsize=1000 "$(program options/option_load)" foreign 1 >"$tmp/out" 2>&1 ||
-    fail "status $? under a limit of file sizes"
+  mkdir "$tmp/limited"
+  preloaded HAKMEM_STATS_DIR="$tmp/limited" prlimit --fsize=1000 "$(program options/option_load)" foreign 1 \
+    >"$tmp/out" 2>&1 || fail "status $? under a limit of file sizes"
+  expect_equal "output" "$(cat "$tmp/out")" "went on"
   [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null || skip "no private mounts here: a full file system was not tried"
   tmp=$tmp preload=$HAK_TEST_PRELOAD unshare -m sh -ec '
     mount -t tmpfs -o size=200k none "$tmp/figures"
