@@ -75,7 +75,7 @@ static const char truncated[] = "is truncated";
 
 static const char *check_tables(int file, uint64_t file_size, struct elf_facts *facts)
 {
-  struct header header;
+  struct header header = {0};
   if (!read_header(file, facts, &header))
     return truncated;
   bool loads = false;

@@ -95,7 +95,8 @@ bool trial_room_enter(struct trial_room *room, const struct preload_file *file)
   if (fchdir(file->root) != 0 || unshare(CLONE_NEWNS) != 0)
     return room_failed("new mount namespace");
   if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
-    return room_failed("private mounts");
+    return room_failed(errno == EINVAL ? "private mounts (in a chroot its folder must be a mount: mount --bind FOLDER FOLDER)"
+                                       : "private mounts");
   int root = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (root < 0 || !cover_etc(room))
     return false;
