@@ -47,7 +47,7 @@ bool abandoned_add(struct slab *slab, uint32_t used) {
   slab->used = used;
   slab_arm(slab, UINT32_MAX);
   __atomic_store_n(&slab->abandoned_used, used, __ATOMIC_RELAXED);   /* released by the flag */
-  link_slab(slab, slab->free != NULL || slab->carved < slab->capacity);
+  link_slab(slab, slab->free != NULL || slab->parked_blocks != 0 || slab->carved < slab->capacity);
   /* The flag before the owner: a slab without one, and without the flag, would make a pusher in remote_hand_over try
      again and again until this thread runs. */
   uint64_t word = __atomic_fetch_or(&slab->remote, REMOTE_ABANDONED, __ATOMIC_ACQ_REL) | REMOTE_ABANDONED;
@@ -77,7 +77,7 @@ struct slab *abandoned_adopt(struct heap *heap, unsigned class_index) {
   }
   lock_release(&abandoned_lock);
   if (slab == NULL) return NULL;
-  slab_set_owner(slab, heap->owner);
+  slab_set_owner(slab, slab_owner_word(slab, heap->owner));
   counter_add(COUNT_ADOPTIONS, 1);
   return slab;
 }

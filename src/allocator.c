@@ -117,7 +117,7 @@ static void free_invalid(const void *p, enum bad_reason reason) {
 static void free_own(struct slab *slab, void *p) {
   if (CHECKS && !slab_is_block(slab, (uintptr_t)p - (uintptr_t)region_base)) {
     free_invalid(p, BAD_INTERIOR);
-  } else if (block_is_free(p)) {
+  } else if (slab_block_is_free(slab, p)) {
     free_invalid(p, BAD_DOUBLE_FREE);
   } else {
     trace_route(p, size_class_tier(slab->class_index), "");
@@ -176,7 +176,7 @@ static struct slab *live_slab(const void *p, const struct registry_entry *entry,
   *reason = BAD_INTERIOR;
   if (CHECKS && !slab_may_be_block(entry->slab, (uintptr_t)p - (uintptr_t)region_base)) return NULL;
   *reason = BAD_DOUBLE_FREE;
-  return block_is_free(p) ? NULL : entry->slab;
+  return slab_block_is_free(entry->slab, p) ? NULL : entry->slab;
 }
 
 struct live_block allocator_find(const void *p) {
@@ -209,6 +209,8 @@ bool allocator_owns(const void *p) { return p != NULL && allocator_find(p).usabl
 bool allocator_trim(size_t keep) {
   if (process_state_now() != PROCESS_READY) return false;
   thread_give_back();
+  struct heap *heap = thread_heap();
   size_t bytes = keep == 0 ? huge_trim() : 0;
+  if (keep == 0 && heap != NULL) bytes += heap_park_all(heap);
   return bytes + superslab_trim(keep) != 0;
 }

@@ -23,6 +23,7 @@ uint64_t counter_values[COUNT_END];
   name(SPAN_BYTES, "span_bytes")                  \
   name(COMMITTED_BYTES, "committed_bytes")        \
   name(DIRTY_BYTES, "dirty_bytes")                \
+  name(PARKED_BYTES, "parked_bytes")              \
   name(PURGE_CALLS, "purge_calls")                \
   name(PURGED_BYTES, "purged_bytes")              \
   name(REFILLS, "refills")                        \

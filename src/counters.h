@@ -20,6 +20,7 @@ enum counter {
   COUNT_SPAN_BYTES,           /* gauge: bytes in spans handed out */
   COUNT_COMMITTED_BYTES,      /* gauge: bytes made readable and writable in SuperSlabs */
   COUNT_DIRTY_BYTES,          /* gauge: free units whose pages may be resident */
+  COUNT_PARKED_BYTES,         /* gauge: pages given back within slabs that threads own */
   COUNT_PURGE_CALLS, COUNT_PURGED_BYTES,
   COUNT_REFILLS,              /* slow allocations from slabs */
   COUNT_ADOPTIONS, COUNT_ABANDONED /* gauge: slabs without an owner */,

@@ -10,17 +10,18 @@
 enum {
   /* Frees of a current slab between looks at the clock, for programs without slow paths; where there is something to purge. */
   CURRENT_COUNTDOWN = 2048, PURGING_COUNTDOWN = 128,
+  BUSY_FREES_MS = 160,           /* a current slab with so many frees a millisecond is not to take the slow path */
   REQUEUE_SHARE = 8,             /* a full slab is queued once an eighth of it is free */
   KEEP_UNITS = 64, KEEP_SHARE = 4,   /* EMPTY slabs kept: 4 MiB and a quarter of the heap */
   CREDIT_MAX_UNITS = 1024, CREDIT_DECAY = 16,   /* and what was given up and wanted again, up to 64 MiB; a sixteenth is
                                                    forgotten with each look */
-  IDLE_CAPACITY = 64,            /* current slabs of at most so many blocks are looked at: whether they are in use */
+  IDLE_CAPACITY = 64,            /* shared current slabs of at most so many blocks leave when they are idle and empty */
+  RETIRE_WALKS = 8,              /* lists of idle current slabs walked by one look */
   BIGCACHE_RUN_MIN = 512 << 10,
   RELEASE_SLABS = 16,            /* EMPTY slabs that grow too old, given up by one slow path */
   REUSE_SLABS = 4,               /* of them, given up for one slab of another class */
   DRAIN_SLABS = 16,              /* pending slabs taken in by one slow path */
-  ADOPT_TRIES = 4,
-  TICK_PERIOD = 32               /* slow paths between two looks at the clock */
+  ADOPT_TRIES = 4
 };
 
 /* --- lists --- */
@@ -34,11 +35,13 @@ static void all_link(struct heap *heap, struct slab *slab) {
 }
 
 void heap_forget_slab(struct heap *heap, struct slab *slab) {
+  if (unlikely(heap->cursor == slab)) heap->cursor = slab->all_next;
   if (slab->all_previous != NULL) slab->all_previous->all_next = slab->all_next;
   else heap->all = slab->all_next;
   if (slab->all_next != NULL) slab->all_next->all_previous = slab->all_previous;
   slab->all_next = slab->all_previous = NULL;
   heap->bytes_units -= slab->units;
+  if (unlikely(slab->parked != 0)) heap_count_parked(heap, slab_parked_bytes(slab), 0);
 }
 
 static void enqueue(struct heap *heap, struct slab *slab, bool in_front) {
@@ -60,6 +63,8 @@ static void dequeue(struct heap *heap, struct slab *slab) {
   if (slab->state == SLAB_EMPTY) {
     heap->kept_units -= slab->units;
     if (is_bigcache_run(slab)) counter_sub(COUNT_BIGCACHE_BYTES, slab->block_size);
+  } else {
+    heap_park_leave(heap, slab);
   }
   *(slab->previous != NULL ? &slab->previous->next : &queue->head) = slab->next;
   *(slab->next != NULL ? &slab->next->previous : &queue->tail) = slab->previous;
@@ -81,12 +86,11 @@ static void make_current(struct heap *heap, struct slab *slab) {
   heap->current[slab->class_index] = slab;
 }
 
-/* Frees seen while current go to both sums: they were blocks handed out, and can be again. */
+/* Frees seen while current go to both sums: they were blocks handed out, and can be again. To be armed after. */
 static void count_current_frees(struct heap *heap, struct slab *slab) {
   uint32_t freed = slab->armed - slab->countdown;
   heap->frees[slab->class_index] += freed;
   heap->supplied[slab->class_index] += freed;
-  slab_arm(slab, heap->purging ? PURGING_COUNTDOWN : CURRENT_COUNTDOWN);
 }
 
 /* Free blocks from which on a full slab is worth being queued: fewer, and random churn would come here for each block. */
@@ -114,7 +118,7 @@ static bool has_pending_reference(const struct slab *slab) {
 }
 
 static uint32_t keep_bound(const struct heap *heap) {
-  return KEEP_UNITS + heap->bytes_units / KEEP_SHARE + heap->credit_units;
+  return KEEP_UNITS + heap_resident_units(heap) / KEEP_SHARE + heap->credit_units;
 }
 
 /* A slab is made: those that were given up would have served. */
@@ -169,6 +173,13 @@ static struct slab *after_frees(struct heap *heap, struct slab *slab) {
     }
     slab->state = SLAB_PARTIAL;
     enqueue(heap, slab, true);
+    heap_park_wait(heap, slab);
+  } else if (slab->waiting == 0) {
+    if (slab->countdown != 0) {
+      slab_arm(slab, min_count(slab->countdown, slab->used));
+      return NULL;
+    }
+    heap_park_wait(heap, slab);   /* half of what was in use when it was looked at has come back */
   }
   slab_arm(slab, slab->used);
   return NULL;
@@ -215,6 +226,7 @@ static struct slab *take_in(struct heap *heap, struct slab *slab) {
   }
   heap->frees[slab->class_index] += slab_settle(slab);
   slab->used -= count;
+  slab_arm(slab, slab->countdown - min_count(slab->countdown, count));   /* they count like the owner's */
   return after_frees(heap, slab);
 }
 
@@ -276,6 +288,7 @@ static struct slab *next_slab(struct heap *heap, unsigned class, unsigned *adopt
   slab = abandoned_adopt(heap, class);
   if (slab == NULL) return NULL;
   all_link(heap, slab);
+  heap_count_parked(heap, 0, slab_parked_bytes(slab));
   slab_arm(slab, UINT32_MAX);
   uint32_t count = remote_take(slab, false);
   heap->frees[class] += count;
@@ -300,7 +313,8 @@ static struct block *alloc_locked(struct heap *heap, unsigned class, bool *zeroe
       heap_table_point(heap, class, slab);
       return block;
     }
-    leave_current(heap, slab, 0);
+    if (slab->parked_blocks != 0) heap_unpark(heap, slab, false);
+    else leave_current(heap, slab, 0);
   }
 }
 
@@ -333,16 +347,37 @@ void heap_release_empty(struct heap *heap, uint64_t now_ms, bool all) {
   finish(&left);
 }
 
+/* Changes with each free, and with nearly every request. */
+static uint32_t activity(const struct slab *slab) {
+  return slab->countdown ^ (uint32_t)((uintptr_t)slab->free / GRANULE);
+}
+
+/* An idle current slab leaves when it is empty, or when pages of it may be parked then. A shared one stays as
+   long as it is in use: sizes that it serves would get slabs of their own. One with blocks to carve stays too:
+   FULL, nobody would find them. */
+static bool may_leave(const struct slab *slab, uint32_t free_count, bool all) {
+  if (free_count == slab->carved) return all || !slab->shared || slab->capacity <= IDLE_CAPACITY;
+  return !slab->shared && slab->carved == slab->capacity && free_count >= requeue_count(slab);
+}
+
 void heap_retire_idle(struct heap *heap, bool all) {
   struct leftovers left = { NULL, NULL };
+  unsigned walks = all ? UINT32_MAX : RETIRE_WALKS;
   lock_acquire(&heap->lock);
-  for (unsigned class = 0; class < CLASS_COUNT; class++) {
+  for (unsigned class = 0; class < CLASS_COUNT && walks > 0; class++) {
     struct slab *slab = heap->current[class];
-    if (slab == NULL || (!all && slab->capacity > IDLE_CAPACITY)) continue;
-    bool untouched = slab->kept_ms == slab->countdown;
-    slab->kept_ms = slab->countdown;
-    uint32_t free_count = all || untouched ? slab_count_free(slab) : 0;
-    if (free_count == 0 || free_count != slab->carved) continue;
+    if (slab == NULL) continue;
+    /* Untouched since the last look, and walked then: the complement. */
+    uint32_t now = activity(slab), before = slab->kept_ms;
+    if (!all && before != now) {
+      if (before != ~now) slab->kept_ms = now;
+      continue;
+    }
+    if (slab->free == NULL) continue;
+    slab->kept_ms = ~now;
+    walks--;
+    uint32_t free_count = slab_count_free(slab);
+    if (!may_leave(slab, free_count, all)) continue;
     leave_current(heap, slab, free_count);
     struct slab *gone = after_frees(heap, slab);
     if (gone != NULL) leave_to_destroy(&left, gone);
@@ -390,23 +425,39 @@ struct block *heap_alloc(struct heap *heap, unsigned class_index, bool *zeroed) 
 
 /* --- frees by the owner --- */
 
+/* A current slab has seen many frees. Those of one with parked pages take the slow path: if they come fast, all its
+   pages are taken back. */
+static HAK_NOINLINE void current_event(struct heap *heap, struct slab *slab) {
+  uint64_t now_ms = os_now_ms();
+  uint32_t elapsed_ms = (uint32_t)now_ms - slab->event_ms;
+  bool busy = elapsed_ms < (slab->armed - slab->countdown) / BUSY_FREES_MS;
+  lock_acquire(&heap->lock);
+  count_current_frees(heap, slab);
+  slab_arm(slab, heap->purging ? PURGING_COUNTDOWN : CURRENT_COUNTDOWN);
+  if (slab->parked_blocks != 0 && busy) heap_unpark(heap, slab, true);
+  slab->event_ms = (uint32_t)now_ms;
+  lock_release(&heap->lock);
+  if (now_ms != heap->ticked_ms) heap->ticks = HEAP_TICK_PERIOD;
+}
+
 void heap_free_event(struct slab *slab) {
   struct heap *heap = slab->heap;
-  struct slab *gone = NULL;
-  /* The time is asked for when it becomes EMPTY, not under the lock. */
-  if (slab->state != SLAB_CURRENT && slab->used == slab->armed) heap->clock_ms = os_now_ms();
-  lock_acquire(&heap->lock);
   if (slab->state == SLAB_CURRENT) {
-    count_current_frees(heap, slab);
-    heap->ticks = TICK_PERIOD;
-  } else {
-    heap->frees[slab->class_index] += slab_settle(slab);
-    gone = after_frees(heap, slab);
+    current_event(heap, slab);
+    heap_tick(heap);
+    return;
   }
+  /* The time is asked for when it becomes EMPTY, not under the lock. */
+  if (slab->used == slab->armed) heap->clock_ms = os_now_ms();
+  lock_acquire(&heap->lock);
+  heap->frees[slab->class_index] += slab_settle(slab);
+  struct slab *gone = after_frees(heap, slab);
   lock_release(&heap->lock);
   if (gone != NULL) {
     slab_destroy(gone);
     if (heap->kept_units > keep_bound(heap)) heap_release_empty(heap, heap->clock_ms, false);
+  } else if (unlikely(heap->waiting_units > heap->waiting_bound)) {
+    heap_park_surplus(heap);
   }
   heap_tick(heap);
 }
@@ -414,6 +465,7 @@ void heap_free_event(struct slab *slab) {
 void heap_free_local(struct slab *slab, struct block *block) {
   slab_push(slab, block, block_key(block));
   if (slab_count_down(slab) == 0) heap_free_event(slab);
+  else if (slab->parked_blocks != 0) heap_tick(slab->heap);   /* light work sees the clock */
 }
 
 HAK_CONSTANT void (*heap_publish)(void);
@@ -432,12 +484,13 @@ static HAK_NOINLINE void tick(struct heap *heap) {
   }
   if (heap->kept_units > 0 && now_ms != before_ms && option.purge_delay_ms >= 0) heap_release_empty(heap, now_ms, false);
   heap->purging = superslab_tick(now_ms);
+  if (now_ms != before_ms || heap->unparked_pages != 0) heap->purging |= heap_park_tick(heap, now_ms);
   huge_tick(now_ms);
 }
 
 void heap_tick(struct heap *heap) {
   if (unlikely(heap_publish != NULL)) heap_publish();
-  if (++heap->ticks >= TICK_PERIOD) tick(heap);
+  if (++heap->ticks >= HEAP_TICK_PERIOD) tick(heap);
 }
 
 bool heap_grow_run(struct heap *heap, struct slab *slab, unsigned class_index) {

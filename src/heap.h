@@ -7,6 +7,7 @@
 #define HAKMEM_HEAP_H
 
 #include "lock.h"
+#include "patience.h"
 #include "slab.h"
 
 /* Where malloc looks. Each entry is a slab, never NULL. */
@@ -42,6 +43,15 @@ struct heap {
   uint32_t given_up_units;                   /* EMPTY slabs that were too many, given up lately */
   uint32_t credit_units;                     /* of those, wanted again: kept beyond the bound from then on */
   bool purging;                              /* the last tick found something to purge */
+  uint32_t waiting_units;                    /* units of PARTIAL slabs that have not been looked at for pages to park */
+  uint32_t waiting_bound;                    /* more than that many are looked at at once */
+  uint32_t parked_kib;                       /* KiB in parked granules of its slabs */
+  uint32_t parked_units;                     /* the same in units */
+  uint32_t unparked_pages;                   /* taken back by this slow path, from slabs parked last at unparked_ms */
+  uint32_t unparked_ms;
+  uint32_t refused_ms;                       /* when the kernel refused to take pages; refused: it did */
+  bool refused;
+  struct patience patience;                  /* in pages; owner */
   uint32_t ticks;                            /* slow paths since the clock was read */
   uint64_t clock_ms;                         /* when the clock was last read: never under a lock, it may be another object's function */
   uint64_t ticked_ms;                        /* the clock at the last tick */
@@ -55,6 +65,7 @@ struct heap {
   struct heap *next_free;                    /* lock HEAPS */
   struct batch batch[BATCH_COUNT];
   struct slab *all;                          /* every slab it owns */
+  struct slab *cursor;                       /* which of them is looked at next; NULL: the first */
   struct slab *current[CLASS_COUNT];
   struct slab_queue queue[CLASS_COUNT];      /* PARTIAL in front, EMPTY behind */
   uint64_t supplied[CLASS_COUNT];            /* blocks put where malloc pops, less what was there at the end */
@@ -63,6 +74,8 @@ struct heap {
   struct thread_own own;
 #endif
 };
+
+enum { HEAP_TICK_PERIOD = 32 };   /* slow paths between two looks at the clock */
 
 #define HEAP_CLOSED ((struct slab *)1)
 
@@ -80,8 +93,8 @@ void heap_free_event(struct slab *slab) HAK_NOINLINE;
 void heap_drain_pending(struct heap *heap, unsigned limit);
 /* Gives EMPTY slabs back: some of those older than the delay, or all. */
 void heap_release_empty(struct heap *heap, uint64_t now_ms, bool all);
-/* Current slabs without a block in use leave: those of few blocks to which nothing has come back since the last look, or
-   all of them. They are EMPTY then, or gone. */
+/* Current slabs that have not been touched since the last look, a bounded number, or all of them, leave if
+   enough of them is free. They are PARTIAL then, EMPTY, or gone. */
 void heap_retire_idle(struct heap *heap, bool all);
 /* Called on slow paths, when no lock is held; NULL: nothing to call. Set once at start (publish.h). */
 extern void (*heap_publish)(void);
@@ -94,7 +107,8 @@ struct heap *heap_open(uintptr_t id);
 void heap_close(struct heap *heap);
 void heap_table_clear(struct thread_table *table);
 
-/* heap_table.c. The class whose current slab serves a class: in a young heap a larger one, shared by all of its group. */
+/* heap_table.c. The class whose current slab serves a class: in a young heap a larger one, shared by all of
+   its group. */
 unsigned heap_serving_class(const struct heap *heap, unsigned class_index);
 unsigned heap_shared_group(unsigned class_index);
 bool heap_is_shared(const struct heap *heap, unsigned class_index);
@@ -102,15 +116,44 @@ bool heap_is_shared(const struct heap *heap, unsigned class_index);
 void heap_table_point(struct heap *heap, unsigned class_index, struct slab *slab);
 void heap_table_unpoint(struct heap *heap, const struct slab *slab);
 
+/* Takes a slab out of the heap's list of all, and its units out of the heap's counts. Lock of the heap. */
+void heap_forget_slab(struct heap *heap, struct slab *slab);
+
+/* heap_park.c: pages of slabs that hold blocks in use. So many bytes of a slab of it were parked, and so many
+   are now. Lock of the heap. */
+void heap_count_parked(struct heap *heap, uint32_t before, uint32_t after);
+/* Its list has run out, or all: blocks of parked pages go on it.
+   Lock of the heap. */
+void heap_unpark(struct heap *heap, struct slab *slab, bool all);
+/* Slabs looked at in time with the clock, a bounded number (true: some had pages that went back, there may be more); or
+   because too many wait. No lock is held, here and below. */
+bool heap_park_tick(struct heap *heap, uint64_t now_ms);
+void heap_park_surplus(struct heap *heap);
+/* Parks whatever can be; returns bytes. */
+size_t heap_park_all(struct heap *heap);
+/* The slab is PARTIAL, and is to be looked at for pages to park; it is not PARTIAL any more, or has been
+   looked at. Lock of the heap. */
+HAK_INLINE void heap_park_wait(struct heap *heap, struct slab *slab) {
+  heap->waiting_units += slab->units;
+  slab->waiting = slab->units;
+  slab->kept_ms = 0;
+}
+HAK_INLINE void heap_park_leave(struct heap *heap, struct slab *slab) {
+  heap->waiting_units -= slab->waiting;
+  slab->waiting = 0;
+}
+/* Units of its slabs without those that are parked. */
+HAK_INLINE uint32_t heap_resident_units(const struct heap *heap) {
+  return heap->bytes_units - heap->parked_units;
+}
+
 /* First of all heaps, by next_heap. */
 struct heap *heap_first(void);
 /* The heap in use with that id, NULL if none: walks. */
 struct heap *heap_find(uintptr_t id);
 
-/* Takes a slab out of the heap's list of all, and its units out of the heap's count. Lock of the heap. */
-void heap_forget_slab(struct heap *heap, struct slab *slab);
-
-/* abandoned.c: slabs without an owner. False: its last blocks have come back meanwhile, the caller destroys it. */
+/* abandoned.c: slabs without an owner. False: its last blocks have come back meanwhile, the caller destroys
+   it. */
 bool abandoned_add(struct slab *slab, uint32_t used);
 struct slab *abandoned_adopt(struct heap *heap, unsigned class_index);
 /* A pusher has made the last block come back: the slab goes, if nobody took it meanwhile. */

@@ -77,7 +77,7 @@ static void settle_for_good(struct heap *heap, struct slab *slab) {
     heap->frees[class] += slab_settle(slab);
   }
   slab->next = slab->previous = NULL;
-  slab->shared = 0;
+  slab->shared = slab->waiting = 0;
   slab->state = SLAB_FULL;
   slab_arm(slab, UINT32_MAX);
   uint32_t count = remote_take(slab, false);
@@ -98,7 +98,7 @@ static struct slab *give_up_slabs(struct heap *heap) {
     slab->next = chain;
     chain = slab;
   }
-  heap->kept_units = heap->given_up_units = heap->credit_units = 0;
+  heap->kept_units = heap->given_up_units = heap->credit_units = heap->waiting_units = 0;
   return chain;
 }
 

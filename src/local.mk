@@ -22,7 +22,7 @@ core_sources = \
   src/metadata.c src/size_class.c \
   src/mapping_cache.c src/patience.c src/purge.c \
   src/huge.c src/registry.c src/slab.c src/superslab.c \
-  src/abandoned.c src/heap.c src/heap_table.c src/heap_life.c src/remote.c \
+  src/abandoned.c src/heap.c src/heap_table.c src/heap_park.c src/heap_life.c src/remote.c \
   src/bad_free.c src/foreign.c src/fork.c src/figures.c src/process.c src/publish.c src/thread.c \
   src/allocator.c src/allocator_realloc.c \
   src/report.c \

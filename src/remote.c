@@ -120,7 +120,7 @@ static void add_to_batch(struct heap *heap, struct slab *slab, struct block *blo
 
 enum remote_result remote_free(struct heap *heap, struct slab *slab, void *p) {
   if (CHECKS && !slab_may_be_block(slab, (uintptr_t)p - (uintptr_t)region_base)) return REMOTE_NOT_A_BLOCK;
-  if (block_is_free(p)) return REMOTE_DOUBLE;
+  if (slab_block_is_free(slab, p)) return REMOTE_DOUBLE;
   struct block *block = p;
   if (CHECKS) block->key = block_key(block);
   if (heap == NULL) {

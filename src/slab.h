@@ -2,11 +2,21 @@
 
    Invariants
      carved <= capacity; blocks [0, carved) have been on a list or handed out at least once
-     carved == used + (blocks on free), where used counts live blocks and blocks that
+     carved == used + (blocks on free) + parked_blocks, where used counts live blocks and blocks that
        wait in another thread's batch or on the remote list
      a block on a free list has the key word (region_key ^ address) as second word
+     parked_blocks blocks start in granules of the mask parked; none of them is on a list or in use
+     the owner words of a slab with parked blocks carry OWNER_SLOW (where there are checks)
    A slab that is not current: used is settled: used - (armed - countdown) blocks are in use.
    A current slab: used is unknown (malloc does not count); it is assigned when the slab leaves.
+
+   Parked pages. A slab has up to 64 granules, of a page or more. A granule that no block in use touches can be given back
+   while others stay: it is set in the mask parked, and the carved blocks that start in it are taken off the list, since
+   their links and keys are gone with the page: they are parked. When the list has run out, slab_unpark puts those of
+   one granule back on it. Whether a parked block is freed a second time is told by the mask, without a look at its
+   page; OWNER_SLOW keeps the fast path, which asks the key only, away. The pages are given back after the blocks have been
+   taken off the list, without the heap's lock: a page that is still there, since fork() came in between or the kernel
+   refused, holds nothing that anybody reads.
 
    States, and who moves a slab between them
      from       to         by      when
@@ -24,10 +34,13 @@
 #ifndef HAKMEM_SLAB_H
 #define HAKMEM_SLAB_H
 
+#include "os.h"
+#include "purge.h"
 #include "registry.h"
 
 struct heap;
 
+enum { PARK_GRANULES = 64 };
 enum slab_state { SLAB_NONE, SLAB_CURRENT, SLAB_FULL, SLAB_PARTIAL, SLAB_EMPTY, SLAB_ABANDONED };
 
 struct block {
@@ -47,6 +60,8 @@ struct slab {
   uint32_t carved;
   uint32_t capacity;
   uint32_t block_size;
+  uint32_t parked_ms;        /* when it last had granules parked; low bits of the clock */
+  uint32_t event_ms;         /* CURRENT: when frees were last counted, or since when; low bits of the clock */
 
   /* Line 1: owner only, cold. superslab, start, first, units: constant while the slab lives. */
   struct slab *next, *previous;           /* queue of its class in the heap, or the abandoned list (lock ABANDONED) */
@@ -58,7 +73,10 @@ struct slab {
   uint8_t first, units;                   /* in the SuperSlab */
   uint8_t zeroed;                         /* blocks past carved read as zero */
   uint8_t shared;                         /* current for several sizes */
-  uint32_t kept_ms;                       /* EMPTY: since when, low bits of the clock; CURRENT: countdown when last looked at */
+  uint8_t waiting;                        /* PARTIAL: units if it waits to be looked at for pages to park, else 0 */
+  uint32_t kept_ms;                       /* EMPTY: since when; PARTIAL: seen waiting since when, 0: not yet (low bits of the
+                                             clock); CURRENT: activity when last looked at */
+  uint32_t parked_blocks;
 
   /* Line 2: read and written by other threads. */
   HAK_LINE_ALIGNED uint64_t remote;       /* the remote word, see remote.h */
@@ -68,6 +86,7 @@ struct slab {
   uint64_t remote_bound;                  /* owner (relaxed); a block that another thread has was carved before it got it */
   uint32_t abandoned_used;                /* written under lock ABANDONED before the ABANDONED flag is set (release) */
   uint32_t remote_block_size;
+  uint64_t parked;                        /* bit per granule: parked. Owner writes, others read (relaxed) */
 };
 
 /* A slab with nothing on its list: where the table of a thread points at first. */
@@ -91,6 +110,27 @@ HAK_INLINE uintptr_t block_key(const void *block) { return (uintptr_t)block ^ lo
 /* True if the block's second word says that it is free. Reads the block, which must be one of ours. */
 HAK_INLINE bool block_is_free(const void *p) {
   return CHECKS && load_racy(&((const struct block *)p)->key) == block_key(p);
+}
+
+/* Bytes of a granule, as a shift: a page, or as much as makes 64 granules of the slab. */
+HAK_INLINE unsigned slab_granule_shift(const struct slab *slab) {
+  unsigned shift = (unsigned)__builtin_ctzl(os_page_size);
+  while (((uint32_t)slab->units << UNIT_SHIFT) >> shift > PARK_GRANULES) shift++;
+  return shift;
+}
+
+/* True if p, the start of a carved block, is parked. Does not read the block. By any thread: the owner has
+   cleared the bit before it hands the block out, and whoever got the block from there sees that; of a block
+   that is not live the answer may be late. */
+HAK_INLINE bool slab_is_parked(const struct slab *slab, const void *p) {
+  uint64_t parked = __atomic_load_n(&slab->parked, __ATOMIC_RELAXED);
+  if (!CHECKS || likely(parked == 0)) return false;
+  return (parked >> ((size_t)((const char *)p - slab->start) >> slab_granule_shift(slab)) & 1) != 0;
+}
+
+/* True if p, the start of a carved block, is free: parked, or the key says so. */
+HAK_INLINE bool slab_block_is_free(const struct slab *slab, const void *p) {
+  return slab_is_parked(slab, p) || block_is_free(p);
 }
 
 /* key: block_key(block), which the caller has computed for its check. */
@@ -117,7 +157,8 @@ HAK_INLINE uint32_t slab_count_down(struct slab *slab) {
 
 /* A slab for a class on a fresh span, all of whose owner words are set; NULL: no memory. System calls. */
 struct slab *slab_create(struct heap *heap, unsigned class_index);
-/* Takes owner words away and gives the span back. No block is in use, the slab is on no list. System calls possible. */
+/* Takes owner words away and gives the span back. No block is in use, the slab is on no list. System calls
+   possible. */
 void slab_destroy(struct slab *slab);
 /* Sets the owner words of all units. */
 void slab_set_owner(struct slab *slab, uintptr_t owner);
@@ -125,8 +166,21 @@ void slab_set_owner(struct slab *slab, uintptr_t owner);
 bool slab_carve(struct slab *slab);
 /* The next block straight from the bump, on no list; NULL: nothing left. */
 struct block *slab_carve_one(struct slab *slab);
-/* Blocks on the free list, by walking; stops at capacity + 1. */
+/* Free blocks: those on the list, by walking, which stops at capacity + 1, and the parked ones. */
 uint32_t slab_count_free(const struct slab *slab);
+/* Parks the granules in which no block is in use, as far as the batch has room, if they are an eighth of the
+   slab or more; the caller issues the batch, without a lock. Has the owner words changed when these are the
+   first. False: the batch is full, something is left. */
+bool slab_park(struct slab *slab, uintptr_t owner, struct purge_batch *batch);
+/* Puts the blocks of the lowest parked granule that has any on the list, or those of all; parked_blocks is
+   not 0. Their memory is not said to be zero. */
+void slab_unpark(struct slab *slab, uintptr_t owner, bool all);
+/* Bytes in parked granules. */
+uint32_t slab_parked_bytes(const struct slab *slab);
+/* The owner words of a slab of that owner. */
+HAK_INLINE uintptr_t slab_owner_word(const struct slab *slab, uintptr_t owner) {
+  return CHECKS && slab->parked_blocks != 0 ? owner | OWNER_SLOW : owner;
+}
 HAK_INLINE void slab_arm(struct slab *slab, uint32_t count) { slab->armed = slab->countdown = count; }
 /* Settles used from the countdown (not for current slabs); returns the frees seen since. */
 HAK_INLINE uint32_t slab_settle(struct slab *slab) {
@@ -135,7 +189,8 @@ HAK_INLINE uint32_t slab_settle(struct slab *slab) {
   slab->armed = slab->countdown;
   return freed;
 }
-/* A run (one block) on more units than before becomes one of another class; no other thread frees it meanwhile. */
+/* A run (one block) on more units than before becomes one of another class; no other thread frees it
+   meanwhile. */
 void slab_resize_run(struct slab *slab, unsigned class_index);
 /* Debug builds: aborts when an invariant does not hold. */
 void slab_check(const struct slab *slab);

@@ -179,6 +179,14 @@ static bool open_superslab(void) {
   return true;
 }
 
+void superslab_end_huge(struct superslab *superslab) {
+  lock_acquire(&superslab_lock);
+  bool huge = superslab->huge_pages;
+  superslab->huge_pages = false;
+  lock_release(&superslab_lock);
+  if (huge) os_advise_huge(superslab->base, SUPERSLAB_SIZE, OS_HUGE_NEVER);
+}
+
 /* Units to commit with a span: the span's, and some of the free ones behind it. Lock held. */
 static uint32_t commit_ahead(const struct superslab *superslab, unsigned first, unsigned units) {
   size_t step = (size_t)counter_get(COUNT_COMMITTED_BYTES) / UNIT_SIZE / COMMIT_SHARE;
@@ -361,7 +369,8 @@ static void drop_outside(struct superslab *superslab) {
 }
 
 static size_t dirty_bound(size_t batches, size_t share) {
-  return max_size((size_t)option.batch_flush * batches, (size_t)counter_get(COUNT_SPAN_BYTES) / share);
+  uint64_t spans = counter_get(COUNT_SPAN_BYTES), parked = counter_get(COUNT_PARKED_BYTES);
+  return max_size((size_t)option.batch_flush * batches, (size_t)(spans > parked ? spans - parked : 0) / share);
 }
 
 bool superslab_tick(uint64_t now_ms) {

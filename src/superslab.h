@@ -45,6 +45,9 @@ bool superslab_tick(uint64_t now_ms);
 /* Purges all dirty free units but keep bytes, unmaps empty SuperSlabs outside the region; returns bytes. */
 size_t superslab_trim(size_t keep);
 
+/* Pages within its slabs go back: no huge page is to take their place. */
+void superslab_end_huge(struct superslab *superslab);
+
 /* In the child, after the locks have been released. */
 void superslab_fork_child(void);
 void superslab_fork_prepare(void);

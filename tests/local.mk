@@ -111,6 +111,12 @@ tests_unit_check_slab_SOURCES = tests/unit/check_slab.c
 unit_tests += tests/unit/check_heap_states
 tests_unit_check_heap_states_SOURCES = tests/unit/check_heap_states.c
 
+unit_tests += tests/unit/check_allocator_parked
+tests_unit_check_allocator_parked_SOURCES = tests/unit/check_allocator_parked.c
+
+unit_tests += tests/unit/check_heap_park
+tests_unit_check_heap_park_SOURCES = tests/unit/check_heap_park.c
+
 unit_tests += tests/unit/check_heap
 tests_unit_check_heap_SOURCES = tests/unit/check_heap.c
 

@@ -3,7 +3,7 @@
 misuse_programs = tests/misuse/after_hole tests/misuse/bss tests/misuse/constant \
   tests/misuse/double_free_batched tests/misuse/double_free_huge tests/misuse/double_free_l25 \
   tests/misuse/double_free_mid tests/misuse/double_free_orphan tests/misuse/double_free_other_thread \
-  tests/misuse/double_free_purged tests/misuse/double_free_run tests/misuse/double_free_small \
+  tests/misuse/double_free_parked tests/misuse/double_free_purged tests/misuse/double_free_run tests/misuse/double_free_small \
   tests/misuse/double_free_unmapped tests/misuse/file_past_end tests/misuse/forged_header \
   tests/misuse/function tests/misuse/interior_huge tests/misuse/interior_huge_unit \
   tests/misuse/interior_l25 tests/misuse/interior_mid tests/misuse/interior_small tests/misuse/kernel_half \
@@ -44,6 +44,9 @@ tests_misuse_double_free_orphan_LDFLAGS = $(misuse_flags)
 tests_misuse_double_free_other_thread_SOURCES = tests/misuse/double_free_other_thread.c
 tests_misuse_double_free_other_thread_LDADD = $(misuse_add)
 tests_misuse_double_free_other_thread_LDFLAGS = $(misuse_flags)
+tests_misuse_double_free_parked_SOURCES = tests/misuse/double_free_parked.c
+tests_misuse_double_free_parked_LDADD = $(misuse_add)
+tests_misuse_double_free_parked_LDFLAGS = $(misuse_flags)
 tests_misuse_double_free_purged_SOURCES = tests/misuse/double_free_purged.c
 tests_misuse_double_free_purged_LDADD = $(misuse_add)
 tests_misuse_double_free_purged_LDFLAGS = $(misuse_flags)

@@ -345,18 +345,21 @@ END_TEST
 
 /* Random requests and frees of a few classes: the sums of each slab hold, no block is given twice. */
 static void check_sums(void) {
-  uint32_t units = 0, kept = 0;
+  uint32_t units = 0, kept = 0, waiting = 0, parked = 0;
   for (struct slab *slab = heap->all; slab != NULL; slab = slab->all_next) {
     units += slab->units;
     kept += slab->state == SLAB_EMPTY ? slab->units : 0u;
+    waiting += slab->state == SLAB_PARTIAL ? slab->waiting : 0u;
+    parked += slab_parked_bytes(slab);
     require(slab->heap == heap && slab->state != SLAB_NONE && slab->carved <= slab->capacity);
     if (slab->state != SLAB_CURRENT)
       require(slab->used - (slab->armed - slab->countdown) == slab->carved - slab_count_free(slab));
     require(is_queued(slab) == (slab->state == SLAB_PARTIAL || slab->state == SLAB_EMPTY));
     if (slab->state == SLAB_EMPTY) require(slab->used == 0);
-    else if (slab->state == SLAB_PARTIAL) require(slab->free != NULL);
+    else if (slab->state == SLAB_PARTIAL) require(slab->free != NULL || slab->parked_blocks != 0);
   }
   require(units == heap->bytes_units && kept == heap->kept_units);
+  require(waiting == heap->waiting_units && parked == heap->parked_kib * 1024);
   require(counter_get(COUNT_SPAN_BYTES) == (uint64_t)units * UNIT_SIZE);
 }
 
