@@ -19,6 +19,7 @@ enum {
   RETIRE_WALKS = 8,              /* lists of idle current slabs walked by one look */
   BIGCACHE_RUN_MIN = 512 << 10,
   RELEASE_SLABS = 16,            /* EMPTY slabs that grow too old, given up by one slow path */
+  RELEASE_LOOKS = 16,            /* looks for them in the time that they may stay */
   REUSE_SLABS = 4,               /* of them, given up for one slab of another class */
   DRAIN_SLABS = 16,              /* pending slabs taken in by one slow path */
   ADOPT_TRIES = 4
@@ -148,7 +149,7 @@ static struct slab *after_frees(struct heap *heap, struct slab *slab) {
     if (is_queued(slab)) dequeue(heap, slab);
     if (keep_empty(heap, slab)) {
       slab->state = SLAB_EMPTY;
-      slab->kept_ms = (uint32_t)heap->clock_ms;
+      slab->kept_ms = (uint32_t)heap->clock_ms;   /* a few slow paths old, and never read under the lock */
       heap->kept_units += slab->units;
       if (is_bigcache_run(slab)) {
         counter_add(COUNT_BIGCACHE_KEPT, 1);
@@ -437,7 +438,7 @@ static HAK_NOINLINE void current_event(struct heap *heap, struct slab *slab) {
   if (slab->parked_blocks != 0 && busy) heap_unpark(heap, slab, true);
   slab->event_ms = (uint32_t)now_ms;
   lock_release(&heap->lock);
-  if (now_ms != heap->ticked_ms) heap->ticks = HEAP_TICK_PERIOD;
+  if (now_ms != heap->clock_ms) heap->ticks = HEAP_TICK_PERIOD;
 }
 
 void heap_free_event(struct slab *slab) {
@@ -447,8 +448,6 @@ void heap_free_event(struct slab *slab) {
     heap_tick(heap);
     return;
   }
-  /* The time is asked for when it becomes EMPTY, not under the lock. */
-  if (slab->used == slab->armed) heap->clock_ms = os_now_ms();
   lock_acquire(&heap->lock);
   heap->frees[slab->class_index] += slab_settle(slab);
   struct slab *gone = after_frees(heap, slab);
@@ -475,14 +474,18 @@ static HAK_NOINLINE void tick(struct heap *heap) {
   heap->ticks = 0;
   remote_flush(heap);
   heap_drain_pending(heap, DRAIN_SLABS);
-  uint64_t now_ms = os_now_ms(), before_ms = heap->ticked_ms;
-  heap->clock_ms = heap->ticked_ms = now_ms;
+  uint64_t now_ms = os_now_ms(), before_ms = heap->clock_ms;
+  heap->clock_ms = now_ms;
   if (option.purge_delay_ms >= 0 && now_ms - heap->looked_ms > (uint64_t)option.purge_delay_ms) {
     heap->looked_ms = now_ms;
     forget_regret(heap);
     heap_retire_idle(heap, false);
   }
-  if (heap->kept_units > 0 && now_ms != before_ms && option.purge_delay_ms >= 0) heap_release_empty(heap, now_ms, false);
+  if (heap->kept_units > 0 && option.purge_delay_ms >= 0 &&
+      now_ms - heap->released_ms > (uint64_t)option.purge_delay_ms / RELEASE_LOOKS) {
+    heap->released_ms = now_ms;
+    heap_release_empty(heap, now_ms, false);
+  }
   heap->purging = superslab_tick(now_ms);
   if (now_ms != before_ms || heap->unparked_pages != 0) heap->purging |= heap_park_tick(heap, now_ms);
   huge_tick(now_ms);

@@ -53,8 +53,8 @@ struct heap {
   bool refused;
   struct patience patience;                  /* in pages; owner */
   uint32_t ticks;                            /* slow paths since the clock was read */
-  uint64_t clock_ms;                         /* when the clock was last read: never under a lock, it may be another object's function */
-  uint64_t ticked_ms;                        /* the clock at the last tick */
+  uint64_t clock_ms;                         /* at the last tick: never read under a lock, it may be another object's function */
+  uint64_t released_ms;                      /* when EMPTY slabs were looked at */
   uint64_t looked_ms;                        /* when idle slabs were looked for */
   uint32_t batch_evictions, batch_total, batch_direct;   /* remote.c */
   uint64_t remote_frees, remote_pushes;      /* blocks freed for others, and compare-and-swaps that took */

@@ -8,8 +8,9 @@ enum { SHARED_COUNT = sizeof shared_class };
 
 /* Which group of sizes a class belongs to, SHARED_COUNT: none. */
 unsigned heap_shared_group(unsigned class) {
+  if (class > shared_class[SHARED_COUNT - 1]) return SHARED_COUNT;
   unsigned group = 0;
-  while (group < SHARED_COUNT && class > shared_class[group]) group++;
+  while (class > shared_class[group]) group++;
   return group;
 }
 

@@ -22,7 +22,7 @@ enum { CARVE_BYTES = 4096, CARVE_ONE_FROM = 2048 };
 
 const struct size_class size_classes[CLASS_COUNT] = {
   CLASSES_8(0, 16, 1),             CLASSES_8(128, 16, 1),
-  CLASSES_8(256, 32, 1),           CLASSES_8(512, 64, 1),
+  CLASSES_8(256, 32, 1),           CLASSES_8(512, 64, 2),
   CLASSES_8(1024, 128, 1),         CLASSES_8(2048, 256, 2),
   CLASSES_8(4096, 512, 4),         CLASSES_6(8192, 4096, 8),
   CLASSES_8(32 << 10, 4096, 8),

@@ -126,7 +126,7 @@ START_TEST(the_last_block_makes_a_slab_empty_and_it_is_kept) {
 END_TEST
 
 START_TEST(partial_slabs_come_before_empty_ones) {
-  struct slab *empty = full_slab(31);   /* 64 blocks of 1024 bytes */
+  struct slab *empty = full_slab(31);   /* blocks of 1024 bytes */
   unsigned capacity = empty->capacity;
   fill(31, capacity + 1, 2 * capacity - 1);
   struct slab *partial = slab_of(block[capacity]);
@@ -140,9 +140,9 @@ START_TEST(partial_slabs_come_before_empty_ones) {
 END_TEST
 
 START_TEST(too_many_empty_slabs_go_back) {
-  enum { SLABS = 160 };
-  unsigned capacity = size_classes[31].capacity;
-  fill(31, 0, SLABS * capacity);
+  enum { SLABS = 160, CLASS = CLASS_MID_FIRST + 7 };   /* 2 KiB, a unit a slab */
+  unsigned capacity = size_classes[CLASS].capacity;
+  fill(CLASS, 0, SLABS * capacity);
   uint64_t held = counter_get(COUNT_SPAN_BYTES);
   ck_assert_uint_eq(held, SLABS * (uint64_t)UNIT_SIZE);
   for (unsigned i = 0; i < SLABS * capacity; i++) give(block[i]);
@@ -193,7 +193,7 @@ START_TEST(empty_slabs_go_back_before_the_heap_grows) {
   struct slab *slab = full_slab(20);
   for (unsigned i = 0; i < slab->capacity; i++) give(block[i]);
   uint64_t held = counter_get(COUNT_SPAN_BYTES);
-  struct block *other = take(24);
+  struct block *other = take(21);
   ck_assert_uint_eq(heap->kept_units, 0);
   ck_assert_uint_eq(counter_get(COUNT_SPAN_BYTES), held);
   ck_assert_ptr_eq(slab_of(other)->start, slab->start);

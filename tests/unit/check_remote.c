@@ -16,7 +16,7 @@ static void start(void) {
   owner->shared_spent = other->shared_spent = 0xff;
 }
 
-enum { MANY = 4096 };
+enum { MANY = 5200 };
 static struct block *block[MANY];
 
 /* count blocks of the owner in block[0...]. */
@@ -99,10 +99,11 @@ START_TEST(a_batch_that_is_in_the_way_is_sent) {
   enum { SLABS = 40 };
   static struct slab *slab[SLABS];
   unsigned waiting = 0, sent = 0;
-  fill(1024, SLABS * 64);   /* 64: a slab's worth */
+  const unsigned worth = size_classes[class_for(1024)].capacity;
+  fill(1024, SLABS * worth);
   for (unsigned i = 0; i < SLABS; i++) {
-    slab[i] = slab_of(block[i * 64]);
-    give(i * 64);
+    slab[i] = slab_of(block[i * worth]);
+    give(i * worth);
   }
   for (unsigned i = 0; i < BATCH_COUNT; i++) waiting += other->batch[i].count;
   for (unsigned i = 0; i < SLABS; i++) sent += remote_count(slab[i]->remote);
@@ -113,20 +114,21 @@ END_TEST
 
 /* Random targets: batches hold one block each and only cost, so blocks are sent directly for a while. */
 START_TEST(batches_that_do_not_pay_are_left_out) {
-  enum { SLABS = 64 };
-  static struct block *far[SLABS][64];
+  enum { SLABS = 64, BLOCKS = 128 };
+  static struct block *far[SLABS][BLOCKS];
+  ck_assert_uint_eq(size_classes[31].capacity, BLOCKS);
   for (unsigned i = 0; i < SLABS; i++)
-    for (unsigned k = 0; k < 64; k++) far[i][k] = heap_alloc(owner, 31, NULL);
+    for (unsigned k = 0; k < BLOCKS; k++) far[i][k] = heap_alloc(owner, 31, NULL);
   unsigned freed = 0;
-  for (unsigned k = 0; k < 64 && other->batch_direct == 0; k++)
+  for (unsigned k = 0; k < BLOCKS && other->batch_direct == 0; k++)
     for (unsigned i = 0; i < SLABS; i++, freed++)
       require(remote_free(other, slab_of(far[i][k]), far[i][k]) == REMOTE_FREED);
   ck_assert_uint_gt(other->batch_direct, 0);
   ck_assert_uint_le(freed, 1024);
   uint64_t pushes = other->remote_pushes;
-  struct slab *slab = slab_of(far[0][63]);
+  struct slab *slab = slab_of(far[0][BLOCKS - 1]);
   uint32_t count = remote_count(slab->remote);
-  require(remote_free(other, slab, far[0][63]) == REMOTE_FREED);
+  require(remote_free(other, slab, far[0][BLOCKS - 1]) == REMOTE_FREED);
   ck_assert_uint_eq(other->remote_pushes, pushes + 1);
   ck_assert_uint_eq(remote_count(slab->remote), count + 1);
   other->batch_direct = 1;   /* the last of them */

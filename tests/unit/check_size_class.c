@@ -60,7 +60,7 @@ END_TEST
 
 START_TEST(slabs_are_as_large_as_the_design_says) {
   static const struct { size_t last; unsigned units; } rows[] = {
-    { 2 * KIB, 1 }, { 4 * KIB, 2 }, { 8 * KIB, 4 }, { 256 * KIB, 8 },
+    { 512, 1 }, { 1 * KIB, 2 }, { 2 * KIB, 1 }, { 4 * KIB, 2 }, { 8 * KIB, 4 }, { 256 * KIB, 8 },
   };
   unsigned row = 0;
   for (unsigned class = 0; class < CLASS_RUN_FIRST; class++) {
