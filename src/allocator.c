@@ -101,8 +101,6 @@ void *allocator_aligned(size_t alignment, size_t size) {
 
 /* --- frees --- */
 
-static const char *const tier_names[TIER_COUNT] = { "tiny", "mid", "l25", "huge" };
-
 static void trace_route(const void *p, enum tier tier, const char *how) {
   if (!option.free_route_trace) return;
   counter_add(COUNT_ROUTE_TINY + (enum counter)tier, 1);

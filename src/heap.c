@@ -76,6 +76,10 @@ static bool is_queued(const struct slab *slab) { return slab->state == SLAB_PART
 
 /* --- states --- */
 
+static void arm_current(const struct heap *heap, struct slab *slab) {
+  slab_arm(slab, heap->purging ? PURGING_COUNTDOWN : CURRENT_COUNTDOWN);
+}
+
 static void make_current(struct heap *heap, struct slab *slab) {
   if (slab->state == SLAB_EMPTY && is_bigcache_run(slab)) counter_add(COUNT_BIGCACHE_HITS, 1);
   if (is_queued(slab)) dequeue(heap, slab);
@@ -83,7 +87,7 @@ static void make_current(struct heap *heap, struct slab *slab) {
   heap->supplied[slab->class_index] += slab->carved - slab->used;
   slab->shared = heap_is_shared(heap, slab->class_index);
   slab->state = SLAB_CURRENT;
-  slab_arm(slab, heap->purging ? PURGING_COUNTDOWN : CURRENT_COUNTDOWN);
+  arm_current(heap, slab);
   heap->current[slab->class_index] = slab;
 }
 
@@ -434,7 +438,7 @@ static HAK_NOINLINE void current_event(struct heap *heap, struct slab *slab) {
   bool busy = elapsed_ms < (slab->armed - slab->countdown) / BUSY_FREES_MS;
   lock_acquire(&heap->lock);
   count_current_frees(heap, slab);
-  slab_arm(slab, heap->purging ? PURGING_COUNTDOWN : CURRENT_COUNTDOWN);
+  arm_current(heap, slab);
   if (slab->parked_blocks != 0 && busy) heap_unpark(heap, slab, true);
   slab->event_ms = (uint32_t)now_ms;
   lock_release(&heap->lock);

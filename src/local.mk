@@ -3,7 +3,7 @@
 # Modules bottom-up; src/README has a line for each.
 core_headers = \
   src/align.h src/compiler.h src/lock.h src/message.h \
-  src/os.h src/os_file.h \
+  src/os.h src/os_call.h src/os_file.h \
   src/conf.h src/constant.h src/counters.h src/libc_door.h src/option_table.h src/options.h src/trace.h \
   src/metadata.h src/size_class.h \
   src/mapping_cache.h src/patience.h src/purge.h \

@@ -23,19 +23,14 @@
 
 #include "align.h"
 #include "lock.h"
+#include "os_call.h"
+#include "os_file.h"
 
 /* linux/mman.h, of kernels younger than the headers that this may be built with. */
 enum { BRK_DISTANCE_MAX = 1 << 30 };   /* the kernel puts the heap at most so far behind the image */
 enum { ADVICE_POPULATE_READ = 22, ADVICE_POPULATE_WRITE = 23 };
 
 enum { FUTEX_WAIT_PRIVATE_OP = 0 | 128, FUTEX_WAKE_PRIVATE_OP = 1 | 128 };
-
-/* The call whose offset is in pages, where there is one. The offset is always 0 here. */
-#ifdef SYS_mmap2
-#define MMAP_CALL SYS_mmap2
-#else
-#define MMAP_CALL SYS_mmap
-#endif
 
 #ifdef SYS_futex
 #define FUTEX_CALL SYS_futex
@@ -45,15 +40,6 @@ enum { FUTEX_WAIT_PRIVATE_OP = 0 | 128, FUTEX_WAKE_PRIVATE_OP = 1 | 128 };
 
 size_t os_page_size = 4096;
 HAK_CONSTANT uintptr_t os_brk_start;
-
-/* Keeps errno; the result is the system call's, -errno on failure. */
-static long result_of(long result, int saved_errno) {
-  if (result == -1) {
-    result = -errno;
-    errno = saved_errno;
-  }
-  return result;
-}
 
 /* Addresses over the middle of a 32-bit space are negative too, so a sign test would not do. */
 static bool failed(long result) { return (unsigned long)result > -4096UL; }
@@ -135,11 +121,7 @@ static struct lock refused_lock = LOCK_INIT(RANK_OS);
 static struct { void *start; size_t size; } refused[REFUSED_MAX];   /* lock */
 static unsigned refused_count;                                      /* lock; also read without it */
 
-void os_discard(void *start, size_t size) {
-  lock_assert_none_held();
-  __atomic_fetch_add(&unmap_count, 1, __ATOMIC_RELEASE);
-  if (!failed(os_ops->munmap(start, size)))
-    return;
+static void remember_refused(void *start, size_t size) {
   lock_acquire(&refused_lock);
   unsigned at = refused_count;
   if (at < REFUSED_MAX) {
@@ -148,6 +130,13 @@ void os_discard(void *start, size_t size) {
     __atomic_store_n(&refused_count, at + 1, __ATOMIC_RELAXED);
   }
   lock_release(&refused_lock);
+}
+
+void os_discard(void *start, size_t size) {
+  lock_assert_none_held();
+  __atomic_fetch_add(&unmap_count, 1, __ATOMIC_RELEASE);
+  if (failed(os_ops->munmap(start, size)))
+    remember_refused(start, size);
 }
 
 static HAK_COLD void discard_again(void) {
@@ -165,7 +154,7 @@ static HAK_COLD void discard_again(void) {
     if (start == NULL)
       return;
     if (failed(os_ops->munmap(start, size))) {
-      os_discard(start, size);
+      remember_refused(start, size);
       return;
     }
   }
@@ -350,14 +339,13 @@ struct limit64 {
 /* Pages of address space in use, by the first number of /proc/self/statm; 0 when it cannot be read. */
 static size_t pages_in_use(void) {
   char text[64];
-  int saved = errno;
-  long fd = result_of(syscall(SYS_openat, AT_FDCWD, "/proc/self/statm", O_RDONLY | O_CLOEXEC, 0), saved);
-  if (failed(fd))
+  int fd = os_open_read("/proc/self/statm");
+  if (fd < 0)
     return 0;
-  long length = result_of(syscall(SYS_read, fd, text, sizeof text), saved);
-  (void)result_of(syscall(SYS_close, fd), saved);
+  ssize_t length = os_read(fd, text, sizeof text);
+  os_close(fd);
   size_t pages = 0;
-  for (long i = 0; i < length && text[i] >= '0' && text[i] <= '9'; i++)
+  for (ssize_t i = 0; i < length && text[i] >= '0' && text[i] <= '9'; i++)
     pages = pages * 10 + (size_t)(text[i] - '0');
   return pages;
 }

@@ -1,6 +1,7 @@
 /* os_file.c - see os_file.h. */
 #include <config.h>
 
+#include "os_call.h"
 #include "os_file.h"
 
 #include <errno.h>
@@ -20,22 +21,6 @@ typedef struct stat64 kernel_stat;
 enum { FSTAT = SYS_fstat };
 typedef struct stat kernel_stat;
 #endif
-
-/* The call whose offset is in pages, where there is one. The offset is always 0 here. */
-#ifdef SYS_mmap2
-#define MMAP_CALL SYS_mmap2
-#else
-#define MMAP_CALL SYS_mmap
-#endif
-
-/* Keeps errno; the result is the system call's, -errno on failure. */
-static long result_of(long result, int saved_errno) {
-  if (result == -1) {
-    result = -errno;
-    errno = saved_errno;
-  }
-  return result;
-}
 
 int os_open_read(const char *path) {
   int saved = errno;

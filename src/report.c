@@ -41,8 +41,6 @@ static HAK_PRINTF(2, 3) void put(struct writer *writer, const char *format, ...)
 /* For %llu on all machines. */
 static unsigned long long wide(uint64_t value) { return value; }
 
-static const char tier_names[TIER_COUNT][5] = { "tiny", "mid", "l25", "huge" };
-
 /* ---- text */
 
 static void put_right(struct writer *writer, const char *text, size_t width) {

@@ -39,6 +39,8 @@ HAK_CONSTANT uint8_t class_of_granule[TINY_GRANULES];
 HAK_CONSTANT uint8_t cached_of_step[CACHED_STEPS];
 static HAK_CONSTANT bool tier_on[TIER_COUNT];
 
+const char tier_names[TIER_COUNT][5] = { "tiny", "mid", "l25", "huge" };
+
 enum tier size_class_tier(unsigned class) {
   if (class < CLASS_MID_FIRST) return TIER_TINY;
   if (class < CLASS_L25_FIRST) return TIER_MID;

@@ -42,6 +42,7 @@ struct size_class {
 };
 
 extern HAK_HIDDEN const struct size_class size_classes[CLASS_COUNT];
+extern HAK_HIDDEN const char tier_names[TIER_COUNT][5];
 /* Those below are constant after size_class_init(). Exact class of a tiny request, by (size + 15) / 16; honours the options. */
 extern HAK_HIDDEN uint8_t class_of_granule[TINY_GRANULES];
 /* Index in the thread's table of a request over TINY_MAX, up to CACHED_MAX, by (size + 127) / 128; CACHED_COUNT: none. */

@@ -39,15 +39,8 @@ static void print_json(const struct process *process, bool first)
 
 static int run(const struct command *self, int argc, char **argv)
 {
-  static const struct option names[] = {{"json", no_argument, NULL, 'j'}, {0}};
   bool json = false;
-  int found;
-  while ((found = tool_option(self, argc, argv, "", names)) != -1) {
-    if (found == '?')
-      return TOOL_USAGE;
-    json = true;
-  }
-  if (tool_no_arguments(self, argc, argv) != TOOL_OK)
+  if (tool_json_option(self, argc, argv, &json) != TOOL_OK || tool_no_arguments(self, argc, argv) != TOOL_OK)
     return TOOL_USAGE;
   unsigned count, forbidden;
   struct process *processes = processes_find(&count, &forbidden);

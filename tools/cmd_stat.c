@@ -11,8 +11,6 @@
 _Static_assert((int)COUNT_END <= (int)FIGURES_COUNTERS_MAX && (int)CLASS_COUNT <= (int)FIGURES_CLASSES_MAX,
                "all of them");
 
-static const char *const tier_names[FIGURES_TIERS] = {"tiny", "mid", "l25", "huge"};
-
 static void print_text(const struct process *process)
 {
   const struct figures_slot *figures = &process->figures;
@@ -95,14 +93,9 @@ static int show(int id, bool json)
 
 static int run(const struct command *self, int argc, char **argv)
 {
-  static const struct option names[] = {{"json", no_argument, NULL, 'j'}, {0}};
   bool json = false;
-  int found;
-  while ((found = tool_option(self, argc, argv, "", names)) != -1) {
-    if (found == '?')
-      return TOOL_USAGE;
-    json = true;
-  }
+  if (tool_json_option(self, argc, argv, &json) != TOOL_OK)
+    return TOOL_USAGE;
   if (optind == argc)
     return tool_usage_error(self, "which process?");
   const char *word = argv[optind++];
@@ -110,12 +103,7 @@ static int run(const struct command *self, int argc, char **argv)
   if (id == 0)
     return tool_usage_error(self, "'%s' is no process id", word);
   /* The option may stand behind the number too. */
-  while ((found = tool_option(self, argc, argv, "", names)) != -1) {
-    if (found == '?')
-      return TOOL_USAGE;
-    json = true;
-  }
-  if (tool_no_arguments(self, argc, argv) != TOOL_OK)
+  if (tool_json_option(self, argc, argv, &json) != TOOL_OK || tool_no_arguments(self, argc, argv) != TOOL_OK)
     return TOOL_USAGE;
   return show(id, json);
 }

@@ -53,6 +53,8 @@ int tool_usage_error(const struct command *command, const char *format, ...)
    end. A bad option is reported as a usage error and becomes '?': return TOOL_USAGE then. */
 int tool_option(const struct command *command, int argc, char **argv, const char *letters,
                 const struct option *names);
+/* The options of a command that has --json alone, as far as the first argument. TOOL_OK or TOOL_USAGE. */
+int tool_json_option(const struct command *command, int argc, char **argv, bool *json);
 /* Nothing may follow the options: TOOL_OK, or a usage error that names the first word too many. */
 int tool_no_arguments(const struct command *command, int argc, char **argv);
 /* All that was printed has arrived: TOOL_OK or TOOL_FAILED. To be called once, by main. */
@@ -60,6 +62,8 @@ int tool_end_of_output(void);
 
 /* Memory or the end of the program. */
 void *tool_allocate(size_t size);
+/* An array of count elements, perhaps moved, with room for one more: it grows only here, by one at a time. */
+void *tool_room(void *array, size_t count, size_t size);
 char *tool_format(const char *format, ...) __attribute__((format(printf, 1, 2), malloc));
 
 /* execvp with words that may be constant. */

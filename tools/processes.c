@@ -218,18 +218,6 @@ static int by_id(const void *a, const void *b)
   return (first > second) - (first < second);
 }
 
-static void add(struct process **processes, unsigned count, const struct process *process)
-{
-  if ((count & (count - 1)) == 0) {   /* it is full: 0, 1, 2, 4, ... */
-    struct process *more = tool_allocate((count == 0 ? 1 : 2 * count) * sizeof *more);
-    if (count != 0)
-      memcpy(more, *processes, count * sizeof *more);
-    free(*processes);
-    *processes = more;
-  }
-  (*processes)[count] = *process;
-}
-
 struct process *processes_find(unsigned *count, unsigned *forbidden)
 {
   struct process *processes = tool_allocate(1), process;
@@ -244,8 +232,10 @@ struct process *processes_find(unsigned *count, unsigned *forbidden)
       continue;
     enum process_answer answer = process_look(atoi(entry->d_name), &process);
     *forbidden += answer == PROCESS_FORBIDDEN;
-    if (answer == PROCESS_FOUND)
-      add(&processes, (*count)++, &process);
+    if (answer != PROCESS_FOUND)
+      continue;
+    processes = tool_room(processes, *count, sizeof *processes);
+    processes[(*count)++] = process;
   }
   closedir(folder);
   qsort(processes, *count, sizeof *processes, by_id);

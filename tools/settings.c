@@ -21,12 +21,8 @@ static void note_used(void *context, size_t row, enum option_source source, unsi
 static void note_bad(void *context, enum option_source source, unsigned line, const char *text)
 {
   struct settings *settings = context;
-  struct settings_mistake *more = tool_allocate((settings->count + 1) * sizeof *more);
-  if (settings->count != 0)
-    memcpy(more, settings->mistakes, settings->count * sizeof *more);
-  free(settings->mistakes);
-  settings->mistakes = more;
-  more[settings->count++] = (struct settings_mistake){source, line, tool_format("%s", text)};
+  settings->mistakes = tool_room(settings->mistakes, settings->count, sizeof *settings->mistakes);
+  settings->mistakes[settings->count++] = (struct settings_mistake){source, line, tool_format("%s", text)};
 }
 
 void settings_read(struct settings *settings, const char *path, const char *program, char *const *environment,

@@ -76,6 +76,18 @@ int tool_option(const struct command *command, int argc, char **argv, const char
   return '?';
 }
 
+int tool_json_option(const struct command *command, int argc, char **argv, bool *json)
+{
+  static const struct option names[] = {{"json", no_argument, NULL, 'j'}, {0}};
+  int found;
+  while ((found = tool_option(command, argc, argv, "", names)) != -1) {
+    if (found == '?')
+      return TOOL_USAGE;
+    *json = true;
+  }
+  return TOOL_OK;
+}
+
 int tool_no_arguments(const struct command *command, int argc, char **argv)
 {
   if (optind == argc)
@@ -103,6 +115,16 @@ void *tool_allocate(size_t size)
   if (block == NULL)
     no_memory();
   return block;
+}
+
+void *tool_room(void *array, size_t count, size_t size)
+{
+  if ((count & (count - 1)) != 0)   /* it is full with 0, 1, 2, 4, ... */
+    return array;
+  array = reallocarray(array, count == 0 ? 1 : 2 * count, size);
+  if (array == NULL)
+    no_memory();
+  return array;
 }
 
 char *tool_format(const char *format, ...)
