@@ -19,6 +19,13 @@
 #define HAK_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 enum { CACHE_LINE = 64 };
+/* A large array of zeros of which little is touched: behind .bss, so that the variables there share few pages. gcc knows
+   the name as one of a section without contents; clang does not. */
+#ifdef __clang__
+#define HAK_SPARSE
+#else
+#define HAK_SPARSE __attribute__((section(".persistent.bss")))
+#endif
 #define HAK_LINE_ALIGNED __attribute__((aligned(64)))
 
 /* Orders memory accesses for the compiler only: against a signal handler of

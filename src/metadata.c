@@ -18,7 +18,7 @@ enum {
   SHARED_MAX = NEXT_CHUNK / 4
 };
 
-static char first_chunk[FIRST_CHUNK] HAK_LINE_ALIGNED;
+static HAK_SPARSE char first_chunk[FIRST_CHUNK] HAK_LINE_ALIGNED;
 
 static struct lock metadata_lock = LOCK_INIT(RANK_METADATA);
 /* Unused part of the current chunk; lock METADATA. next is a multiple of a cache line. */

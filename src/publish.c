@@ -32,8 +32,8 @@ static uint32_t own_process;   /* its value; changes in the child of fork */
 static uint64_t next_ms;       /* racy: a stale value costs a walk too many */
 static uint32_t events;        /* racy: a lost one does not matter */
 static uint32_t busy;          /* atomic, 1: a thread has collected and filling in its hands */
-static struct figures collected;
-static struct figures_slot filling;
+static HAK_SPARSE struct figures collected;
+static HAK_SPARSE struct figures_slot filling;
 
 /* ---- slots */
 

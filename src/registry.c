@@ -42,7 +42,7 @@ enum {
   ADDRESS_BITS = ROOT_BITS + LEAF_BITS + UNIT_SHIFT,
   TAG_SUPERSLAB = 1, TAG_HUGE = 2, TAG_MASK = 3
 };
-static uintptr_t *radix_root[(size_t)1 << ROOT_BITS];   /* set once by compare-and-swap (release), read (acquire) */
+static HAK_SPARSE uintptr_t *radix_root[(size_t)1 << ROOT_BITS];   /* set once by compare-and-swap (release), read (acquire) */
 
 static size_t region_metadata_size(uintptr_t units) {
   return align_up(units / SUPERSLAB_UNITS * sizeof(struct superslab), UNIT_SIZE);

@@ -254,7 +254,7 @@ void report_write(enum report_format format, void (*emit)(void *context, const c
 static struct {
   size_t length;
   char text[32 << 10];
-} exit_text;
+} exit_text HAK_SPARSE;
 
 static void flush_exit_text(void) {
   trace_write(exit_text.text, exit_text.length);
