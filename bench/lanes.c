@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lanes.h"
+#include "latency.h"
 
 enum { KIB = 1024, MIB = 1024 * 1024, MOST_SLOTS = 10000000, MOST_THREADS = 10000 };
 
@@ -25,6 +26,7 @@ static const struct option {
   { "max", offsetof(struct lane_options, max), 1, 1024 * MIB },
   { "percent", offsetof(struct lane_options, percent), 0, 100 },
   { "megabytes", offsetof(struct lane_options, megabytes), 1, 100000 },
+  { "latency", offsetof(struct lane_options, latency), 0, 1 },
   { "seed", offsetof(struct lane_options, seed), 0, UINT64_MAX },
 };
 enum { OPTIONS = sizeof option_table / sizeof option_table[0] };
@@ -76,7 +78,10 @@ void lane_fill(struct bench_slot *slot, struct bench_random *random, size_t min,
 {
   slot->size = bench_random_between(random, min, max);
   slot->tag = random->state;
+  uint64_t from = latency_on ? latency_now() : 0;
   slot->block = malloc(slot->size);
+  if (latency_on)
+    latency_note(LATENCY_MALLOC, from);
   if (slot->block == NULL)
     bench_fail("no memory");
   bench_stamp(slot);
@@ -85,8 +90,18 @@ void lane_fill(struct bench_slot *slot, struct bench_random *random, size_t min,
 void lane_clear(struct bench_slot *slot)
 {
   bench_check(slot);
+  uint64_t from = latency_on ? latency_now() : 0;
   free(slot->block);
+  if (latency_on)
+    latency_note(LATENCY_FREE, from);
   slot->block = NULL;
+}
+
+/* Those that call malloc() and free() through lane_fill() and lane_clear(). */
+static bool can_time_calls(const struct mode *mode)
+{
+  return mode->run == lane_churn || mode->run == lane_remote || mode->run == lane_produce ||
+         mode->run == lane_many_threads || mode->run == lane_short_threads;
 }
 
 static int help(void)
@@ -98,7 +113,8 @@ static int help(void)
     for (size_t j = 0; j < OPTIONS; j++)
       if (*option_value(&defaults, j) != 0)
         printf(" %s=%llu", option_table[j].name, (unsigned long long)*option_value(&defaults, j));
-    printf("%s seed=1\n", modes[i].run == lane_remote && defaults.percent == 0 ? " percent=0" : "");
+    printf("%s%s seed=1\n", modes[i].run == lane_remote && defaults.percent == 0 ? " percent=0" : "",
+           can_time_calls(&modes[i]) ? " latency=0" : "");
   }
   return 0;
 }
@@ -114,8 +130,11 @@ static const struct mode *find_mode(const char *name)
 static bool takes(const struct mode *mode, size_t index)
 {
   struct lane_options defaults = mode->defaults;
-  bool of_remote = option_table[index].offset == offsetof(struct lane_options, percent) && mode->run == lane_remote;
-  bool seed = option_table[index].offset == offsetof(struct lane_options, seed);
+  size_t offset = option_table[index].offset;
+  if (offset == offsetof(struct lane_options, latency))
+    return can_time_calls(mode);
+  bool of_remote = offset == offsetof(struct lane_options, percent) && mode->run == lane_remote;
+  bool seed = offset == offsetof(struct lane_options, seed);
   return seed || of_remote || *option_value(&defaults, index) != 0;
 }
 
@@ -152,12 +171,17 @@ int main(int argc, char **argv)
   for (size_t i = 0; i < OPTIONS; i++)
     if (takes(mode, i))
       printf(" %s=%llu", option_table[i].name, (unsigned long long)*option_value(&options, i));
+  latency_on = options.latency != 0;
   double start = bench_now();
+  uint64_t start_ticks = latency_now();
   uint64_t done = mode->run(&options);
   double seconds = bench_now() - start;
+  uint64_t ticks = latency_now() - start_ticks;
   printf(" seconds=%.3f", seconds);
   if (done != 0)
     printf(" done=%llu ns_per_operation=%.2f", (unsigned long long)done, seconds * 1e9 / (double)done);
+  if (latency_on)
+    latency_print(ticks, seconds);
   printf("\n");
   return 0;
 }

@@ -13,6 +13,7 @@ struct lane_options {
   uint64_t min, max;   /* bytes of a block */
   uint64_t percent;    /* of the blocks that another thread frees */
   uint64_t megabytes;
+  uint64_t latency;    /* 1: single calls are timed */
   uint64_t seed;
 };
 

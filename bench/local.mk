@@ -1,7 +1,7 @@
 # The benchmarks. `make bench` builds them (so does `make`); none is installed. README says what they do.
 
 bench_common = bench/common.c bench/common.h
-bench_lanes_sources = bench/lanes.c bench/lanes.h bench/lanes_churn.c bench/lanes_giveback.c bench/lanes_grow.c \
+bench_lanes_sources = bench/lanes.c bench/lanes.h bench/latency.c bench/latency.h bench/lanes_churn.c bench/lanes_giveback.c bench/lanes_grow.c \
   bench/lanes_pairs.c bench/lanes_remote.c bench/loops.c bench/loops.h $(bench_common)
 
 # For the allocator of the process: whatever is preloaded, else the C library's.

@@ -93,6 +93,21 @@ test_lanes() {
   done
 }
 
+# Single calls are timed: what few calls exceed is no less than what many do, and no longer than the whole run.
+test_latency() {
+  for mode in churn remote short-threads; do
+    # shellcheck disable=SC2046
+    expect_status 0 "$bench/bench_lanes" "$mode" $(small "$mode") latency=1
+    for call in malloc free; do
+      tr ' ' '\n' <"$tmp/out" | sed -n "s/^${call}_\(p[0-9]*\|longest\)=//p" >"$tmp/figures"
+      expect "$(wc -l <"$tmp/figures")" = 5 "figures of $call"
+      sort -n -c "$tmp/figures" || fail "$(cat "$tmp/out")"
+      expect "$(head -n 1 "$tmp/figures")" -gt 0 "median of $call"
+    done
+  done
+  expect_status 2 "$bench/bench_lanes" pairs latency=1
+}
+
 test_usage() {
   for arguments in "" "1 8 128 1024 1 12345" "0 8 128 1024 1 1 1" "1 128 8 1024 1 1 1" "1 8 128 0 1 1 1" \
     "1 8 128 10 1 x 1" "1 8 128 10 1 1 -1" "1 8 128 10 1 1 1 1"; do
