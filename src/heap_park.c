@@ -35,7 +35,8 @@ void heap_count_parked(struct heap *heap, uint32_t before, uint32_t after) {
 
 void heap_unpark(struct heap *heap, struct slab *slab, bool all) {
   uint32_t before = slab_parked_bytes(slab);
-  slab_unpark(slab, heap->owner, all);
+  if (all) slab_unpark_granules(slab, heap->owner, UINT64_MAX);
+  else slab_unpark(slab, heap->owner);
   uint32_t after = slab_parked_bytes(slab);
   heap_count_parked(heap, before, after);
   heap->unparked_pages += (before - after) / (uint32_t)os_page_size;
@@ -61,7 +62,7 @@ struct tour {
   uint32_t now_ms;
   uint64_t delay_ms;
   struct purge_batch batch;
-  struct superslab *parked_in[TICK_WALKS];
+  struct { struct slab *slab; uint64_t granules; } parked[TICK_WALKS];
   unsigned parked_count;
 };
 
@@ -85,12 +86,14 @@ static void have_looked(struct heap *heap, struct slab *slab) {
 /* False: the batch is full, the slab is to be met again. */
 static bool park_slab(struct heap *heap, struct slab *slab, struct tour *tour) {
   uint32_t before = slab_parked_bytes(slab);
+  uint64_t granules = slab->parked;
   bool whole = slab_park(slab, heap->owner, &tour->batch);
-  uint32_t after = slab_parked_bytes(slab);
-  heap_count_parked(heap, before, after);
-  if (after > before) {
+  heap_count_parked(heap, before, slab_parked_bytes(slab));
+  granules = slab->parked & ~granules;
+  if (granules != 0) {
     slab->parked_ms = tour->now_ms;
-    tour->parked_in[tour->parked_count++] = slab->superslab;
+    tour->parked[tour->parked_count].slab = slab;
+    tour->parked[tour->parked_count++].granules = granules;
   }
   if (whole) have_looked(heap, slab);
   return whole;
@@ -125,17 +128,38 @@ static void go_round(struct heap *heap, struct tour *tour) {
   }
 }
 
+/* The kernel has kept some (locked memory, say): those are no parked ones, for the figures, for the slab's frees,
+   and when it is looked at again. */
+static void take_refused_back(struct heap *heap, const struct tour *tour) {
+  lock_acquire(&heap->lock);
+  for (unsigned i = 0; i < tour->parked_count; i++) {
+    struct slab *slab = tour->parked[i].slab;
+    unsigned shift = slab_granule_shift(slab);
+    uint64_t refused = 0;
+    for (uint64_t left = tour->parked[i].granules; left != 0; left &= left - 1) {
+      const char *start = slab->start + ((size_t)__builtin_ctzll(left) << shift);
+      if (!purge_batch_done(&tour->batch, start, (size_t)1 << shift)) refused |= left & -left;
+    }
+    if (refused == 0) continue;
+    uint32_t before = slab_parked_bytes(slab);
+    slab_unpark_granules(slab, heap->owner, refused);
+    heap_count_parked(heap, before, slab_parked_bytes(slab));
+    have_looked(heap, slab);   /* also if the batch was full: not again at once */
+  }
+  lock_release(&heap->lock);
+}
+
 /* Lock not held. Returns the bytes that went back. */
 static size_t give_pages_back(struct heap *heap, struct tour *tour) {
   if (tour->batch.count == 0) return 0;
-  for (unsigned i = 0; i < tour->parked_count; i++) superslab_end_huge(tour->parked_in[i]);
+  for (unsigned i = 0; i < tour->parked_count; i++) superslab_end_huge(tour->parked[i].slab->superslab);
   purge_batch_issue(&tour->batch);
   size_t bytes = 0;
   for (unsigned i = 0; i < tour->batch.count; i++)
     if (tour->batch.range[i].done) bytes += tour->batch.range[i].size;
-  /* Those that stay are parked all the same: what is in them does not matter. */
   heap->refused = bytes != tour->batch.bytes;
   heap->refused_ms = tour->now_ms;
+  if (heap->refused) take_refused_back(heap, tour);
   patience_purged(&heap->patience, (unsigned)(bytes / os_page_size));
   return bytes;
 }

@@ -248,15 +248,25 @@ static void unpark_granule(struct slab *slab, unsigned granule) {
   set_parked(slab, slab->parked & ~bits);
 }
 
-void slab_unpark(struct slab *slab, uintptr_t owner, bool all) {
-  uint32_t before = slab->parked_blocks;
-  while (slab->parked_blocks != 0 && (all || slab->parked_blocks == before)) {
-    int granule = all ? PARK_GRANULES - 1 - __builtin_clzll(slab->parked) : __builtin_ctzll(slab->parked);
-    unpark_granule(slab, (unsigned)granule);
-  }
+/* before: the parked blocks that there were. */
+static void end_parked(struct slab *slab, uintptr_t owner, uint32_t before) {
   if (slab->parked_blocks != 0) return;
   set_parked(slab, 0);   /* granules in which no block starts */
   if (before != 0) slab_set_owner(slab, owner);
+}
+
+void slab_unpark(struct slab *slab, uintptr_t owner) {
+  uint32_t before = slab->parked_blocks;
+  while (slab->parked_blocks == before) unpark_granule(slab, (unsigned)__builtin_ctzll(slab->parked));
+  end_parked(slab, owner, before);
+}
+
+void slab_unpark_granules(struct slab *slab, uintptr_t owner, uint64_t mask) {
+  uint32_t before = slab->parked_blocks;
+  /* The highest one first, for the order of the list; each takes its own bit away, and maybe some above it. */
+  while ((mask & slab->parked) != 0)
+    unpark_granule(slab, PARK_GRANULES - 1 - (unsigned)__builtin_clzll(mask & slab->parked));
+  end_parked(slab, owner, before);
 }
 
 uint32_t slab_parked_bytes(const struct slab *slab) {

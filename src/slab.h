@@ -15,8 +15,8 @@
    their links and keys are gone with the page: they are parked. When the list has run out, slab_unpark puts those of
    one granule back on it. Whether a parked block is freed a second time is told by the mask, without a look at its
    page; OWNER_SLOW keeps the fast path, which asks the key only, away. The pages are given back after the blocks have been
-   taken off the list, without the heap's lock: a page that is still there, since fork() came in between or the kernel
-   refused, holds nothing that anybody reads.
+   taken off the list, without the heap's lock: a page that is still there, since fork() came in between, holds
+   nothing that anybody reads. Those that the kernel refused to take are put back on the list.
 
    States, and who moves a slab between them
      from       to         by      when
@@ -172,9 +172,11 @@ uint32_t slab_count_free(const struct slab *slab);
    slab or more; the caller issues the batch, without a lock. Has the owner words changed when these are the
    first. False: the batch is full, something is left. */
 bool slab_park(struct slab *slab, uintptr_t owner, struct purge_batch *batch);
-/* Puts the blocks of the lowest parked granule that has any on the list, or those of all; parked_blocks is
-   not 0. Their memory is not said to be zero. */
-void slab_unpark(struct slab *slab, uintptr_t owner, bool all);
+/* Puts the blocks of the lowest parked granule that has any on the list; parked_blocks is not 0. Their memory is
+   not said to be zero. */
+void slab_unpark(struct slab *slab, uintptr_t owner);
+/* The same for all parked granules of a mask. */
+void slab_unpark_granules(struct slab *slab, uintptr_t owner, uint64_t mask);
 /* Bytes in parked granules. */
 uint32_t slab_parked_bytes(const struct slab *slab);
 /* The owner words of a slab of that owner. */

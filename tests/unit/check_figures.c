@@ -244,6 +244,7 @@ START_TEST(collecting_asks_the_kernel_for_nothing) {
 END_TEST
 
 static bool stop;   /* atomic */
+static void *handed_on[16];   /* atomic: some are freed by another thread than their owner */
 static void *work(void *unused) {
   uint64_t seed = (uintptr_t)unused;
   void *mine[64] = { NULL };
@@ -251,6 +252,7 @@ static void *work(void *unused) {
     unsigned i = core_random(&seed) % 64;
     hak_free(mine[i]);
     mine[i] = hak_malloc(core_random(&seed) % 5000);
+    if (i < 16) mine[i] = __atomic_exchange_n(&handed_on[i], mine[i], __ATOMIC_ACQ_REL);
   }
   for (int i = 0; i < 64; i++) hak_free(mine[i]);
   return NULL;
@@ -268,6 +270,7 @@ START_TEST(figures_can_be_had_while_threads_work) {
   }
   __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
   for (int i = 0; i < 3; i++) pthread_join(thread[i], NULL);
+  for (int i = 0; i < 16; i++) hak_free(handed_on[i]);
   expect_no_more_live_than(live);
 }
 END_TEST
