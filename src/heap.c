@@ -467,8 +467,9 @@ void heap_free_event(struct slab *slab) {
 
 void heap_free_local(struct slab *slab, struct block *block) {
   slab_push(slab, block, block_key(block));
+  struct heap *heap = slab->heap;
   if (slab_count_down(slab) == 0) heap_free_event(slab);
-  else if (slab->parked_blocks != 0) heap_tick(slab->heap);   /* light work sees the clock */
+  else if (slab->parked_blocks != 0 && ++heap->ticks >= HEAP_TICK_PERIOD) heap_tick(heap);   /* light work sees the clock */
 }
 
 HAK_CONSTANT void (*heap_publish)(void);
