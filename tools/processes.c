@@ -130,8 +130,8 @@ static int open_if_mapped(const char *path, const struct mappings *mappings)
   return fd;
 }
 
-/* The path is one from the root of the process if that has a mount namespace of its own, else from ours: when it has
-   changed its root since (chroot), that makes a difference. */
+/* The path is one from the root of the process if that has a mount namespace of its own, else from ours; that makes a
+   difference when the process has changed its root since (chroot). */
 static int open_figures(int id, const struct mappings *mappings)
 {
   char *path = tool_format("/proc/%d/root%s", id, mappings->figures);
