@@ -12,10 +12,12 @@
 
 enum { ROOT = 0, ROOM = CONF_SIZE_MAX + 1 };   /* one more: that there is more is then seen */
 
-/* The file may be fine, but this process may not open any, or has no descriptor left. */
+/* The file may be fine, but this process may not open it, or not any, or has no descriptor left. EACCES too: that of
+   a sandbox (AppArmor, Landlock) would be told by each program in it, and cannot be told from that of a file that was
+   made unreadable, which "hakmemctl check" names. */
 static bool is_restriction(int error) {
-  return error == EPERM || error == ENOSYS || error == EMFILE || error == ENFILE || error == ENOMEM ||
-      error == EINTR;
+  return error == EACCES || error == EPERM || error == ENOSYS || error == EMFILE || error == ENFILE ||
+      error == ENOMEM || error == EINTR;
 }
 
 static bool nobody_else_writes(const struct os_file_status *status) {

@@ -15,14 +15,22 @@ static void print_mistake(const struct settings *settings, const struct settings
     printf("%s: %s\n", settings->path, mistake->text);
 }
 
-/* Of the file that programs read: a secure one wants more of it than others. */
-static bool check_trust(const char *path)
+/* Of the file that programs read: who may write it, and who may not read it, who is told nothing. */
+static bool check_access(const char *path)
 {
   struct stat status;
-  if (stat(path, &status) != 0 || (status.st_uid == 0 && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0))
+  bool good = true;
+  if (stat(path, &status) != 0)
     return true;
-  printf("%s: may be written by others than root; setuid programs ignore it\n", path);
-  return false;
+  if (status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    printf("%s: may be written by others than root; setuid programs ignore it\n", path);
+    good = false;
+  }
+  if (S_ISREG(status.st_mode) && (status.st_mode & S_IROTH) == 0) {
+    printf("%s: may not be read by all; programs of other users ignore it\n", path);
+    good = false;
+  }
+  return good;
 }
 
 static int run(const struct command *self, int argc, char **argv)
@@ -39,7 +47,7 @@ static int run(const struct command *self, int argc, char **argv)
   for (size_t i = 0; i < settings.count; i++)
     print_mistake(&settings, &settings.mistakes[i]);
   if (path == settings_file)
-    good &= check_trust(path);
+    good &= check_access(path);
   else if (!settings.exists) {
     printf("%s: there is no such file\n", path);
     good = false;

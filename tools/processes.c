@@ -114,13 +114,11 @@ static bool read_status(struct process *process, uint32_t *own_id)
 
 /* ---- figures */
 
-/* The file that the process has mapped, and no other that has come under its name; -1: it cannot be had. */
-static int open_figures(int id, const struct mappings *mappings)
+/* The file that the process has mapped, and no other that has come under its name; -1: it is not there. */
+static int open_if_mapped(const char *path, const struct mappings *mappings)
 {
-  char *path = tool_format("/proc/%d/root%s", id, mappings->figures);
   struct stat status;
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
-  free(path);
   if (fd < 0)
     return -1;
   /* On some file systems the two tell different numbers for the device. */
@@ -130,6 +128,16 @@ static int open_figures(int id, const struct mappings *mappings)
     return -1;
   }
   return fd;
+}
+
+/* The path is one from the root of the process if that has a mount namespace of its own, else from ours; that makes a
+   difference when the process has changed its root since (chroot). */
+static int open_figures(int id, const struct mappings *mappings)
+{
+  char *path = tool_format("/proc/%d/root%s", id, mappings->figures);
+  int fd = open_if_mapped(path, mappings);
+  free(path);
+  return fd >= 0 ? fd : open_if_mapped(mappings->figures, mappings);
 }
 
 static bool read_at(int fd, void *buffer, size_t size, size_t offset)

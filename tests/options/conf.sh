@@ -141,6 +141,7 @@ test_bad_files() {
   survives quiet "" 'printf "DEBUG_LEVEL=0\nWHALE=maybe\n" >"$conf"'
 }
 
+# A file that may not be opened is no reason to say something: it may be a sandbox that forbids it. hakmemctl tells.
 test_unreadable() {
   need_root
   need setpriv
@@ -149,11 +150,24 @@ test_unreadable() {
   cp "$HAK_TEST_PRELOAD" "$tmp/preload.so"
   cp "$helper" "$tmp/helper"
   chmod 755 "$tmp/preload.so" "$tmp/helper"
-  with_conf 'chmod 600 "$conf"; setpriv --reuid=65534 --regid=65534 --clear-groups env LD_PRELOAD="$tmp/preload.so" "$tmp/helper"' \
-    >"$tmp/out" 2>"$tmp/err"
-  expect_equal output "$(cat "$tmp/out")" "secure=0 ours=1"
-  expect_equal "standard error" "$(sed "s/^hakmem: helper\[[0-9]*\]: //; s|$conf|FILE|" "$tmp/err")" \
-    "FILE: cannot be opened; it is ignored"
+  for level in 1 2; do
+    with_conf 'chmod 600 "$conf"; setpriv --reuid=65534 --regid=65534 --clear-groups \
+      env LD_PRELOAD="$tmp/preload.so" HAKMEM_DEBUG_LEVEL='$level' "$tmp/helper"' >"$tmp/out" 2>"$tmp/err.$level"
+    expect_equal output "$(cat "$tmp/out")" "secure=0 ours=1"
+  done
+  expect_equal "standard error" "$(cat "$tmp/err.1")" ""
+  grep -q "$conf: cannot be opened; it is ignored" "$tmp/err.2" || fail "nothing at level 2 either: $(cat "$tmp/err.2")"
+
+  : "${HAK_TEST_TOOL:=$HAK_TEST_BUILDDIR/tools/hakmemctl}"
+  cp "$HAK_TEST_TOOL" "$tmp/tool"
+  status=0
+  with_conf 'chmod 600 "$conf"; "$tmp/tool" check' >"$tmp/out" || status=$?
+  expect_equal "check, of root" "$status $(cat "$tmp/out")" "1 $conf: may not be read by all; programs of other users ignore it"
+  with_conf '"$tmp/tool" check' >"$tmp/out" || fail "check finds fault with a good file: $(cat "$tmp/out")"
+  status=0
+  with_conf 'chmod 646 "$conf"; "$tmp/tool" check' >"$tmp/out" || status=$?
+  expect_equal "check, when others may write" "$status $(cat "$tmp/out")" \
+    "1 $conf: may be written by others than root; setuid programs ignore it"
 }
 
 # A setuid program as an ordinary user: it has the interposer by /etc/ld.so.preload, here by a file system over /etc.

@@ -127,6 +127,17 @@ assert sorted(stat["tiers"]) == ["huge", "l25", "mid", "tiny"]' "$process" "$tmp
   ! "$tool" ps | grep "^ *$process " || fail "ps still lists it"
 }
 
+# Of a process that has changed its root since, as servers do; under that root the file has no name.
+test_figures_of_a_process_in_a_chroot() {
+  needs_a_process
+  need_root
+  mkdir "$tmp/figures" "$tmp/jail"
+  started HAKMEM_STATS_DIR="$tmp/figures" perl -e 'chroot $ARGV[0] or die "chroot: $!\n"; chdir "/";'" $waiting" "$tmp/jail"
+  "$tool" stat --json "$process" >"$tmp/stat.json" || fail "no figures"
+  ended
+  python3 -c 'import json, sys; stat = json.load(open(sys.argv[1])); assert stat["live_bytes"] > 4000000' "$tmp/stat.json"
+}
+
 test_processes_without_figures() {
   needs_a_process
   started perl -e "$waiting"
