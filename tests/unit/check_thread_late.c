@@ -171,13 +171,14 @@ END_TEST
 /* Eight at a time, none of whose heaps is closed when it ends. */
 START_TEST(many_threads_work_without_a_key) {
   enum { AT_ONCE = 8 };
+  static void *kept[AT_ONCE][EACH];
   start_without_a_key();
   for (int round = 0; round < 10; round++) {
     pthread_t thread[AT_ONCE];
-    for (int i = 0; i < AT_ONCE; i++) require(pthread_create(&thread[i], NULL, use_some, late[i]) == 0);
+    for (int i = 0; i < AT_ONCE; i++) require(pthread_create(&thread[i], NULL, use_some, kept[i]) == 0);
     for (int i = 0; i < AT_ONCE; i++) pthread_join(thread[i], NULL);
     for (int i = 0; i < AT_ONCE; i++)
-      for (unsigned k = 0; k < EACH; k++) hak_free(late[i][k]);
+      for (unsigned k = 0; k < EACH; k++) hak_free(kept[i][k]);
   }
   ck_assert_uint_eq(counter_get(COUNT_INVALID_FREES), 0);
   ck_assert_uint_le(counter_get(COUNT_HEAPS_MADE), 8 * AT_ONCE);
