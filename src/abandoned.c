@@ -5,26 +5,16 @@
 
 static struct lock abandoned_lock = LOCK_INIT(RANK_ABANDONED);
 /* Slabs with blocks to give in front, full ones behind. Lock; heads are also read without it. */
-static struct slab_queue abandoned[CLASS_COUNT];
-static uint64_t frees_of_whole[CLASS_COUNT];   /* blocks that came back to slabs nobody owned any more; lock */
+static HAK_SPARSE struct slab_queue abandoned[CLASS_COUNT];
+static HAK_SPARSE uint64_t frees_of_whole[CLASS_COUNT];   /* blocks that came back to slabs nobody owned any more; lock */
 
 static void link_slab(struct slab *slab, bool in_front) {
-  struct slab_queue *queue = &abandoned[slab->class_index];
-  slab->next = in_front ? queue->head : NULL;
-  slab->previous = in_front ? NULL : queue->tail;
-  if (slab->previous != NULL) slab->previous->next = slab;
-  else __atomic_store_n(&queue->head, slab, __ATOMIC_RELAXED);
-  if (slab->next != NULL) slab->next->previous = slab;
-  else queue->tail = slab;
+  slab_queue_add(&abandoned[slab->class_index], slab, in_front);
   counter_add(COUNT_ABANDONED, 1);
 }
 
 static void unlink_slab(struct slab *slab) {
-  struct slab_queue *queue = &abandoned[slab->class_index];
-  if (slab->previous != NULL) slab->previous->next = slab->next;
-  else __atomic_store_n(&queue->head, slab->next, __ATOMIC_RELAXED);
-  if (slab->next != NULL) slab->next->previous = slab->previous;
-  else queue->tail = slab->previous;
+  slab_queue_remove(&abandoned[slab->class_index], slab);
   counter_sub(COUNT_ABANDONED, 1);
 }
 

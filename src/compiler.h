@@ -19,8 +19,8 @@
 #define HAK_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 enum { CACHE_LINE = 64 };
-/* A large array of zeros of which little is touched: behind .bss, so that the variables there share few pages. gcc knows
-   the name as one of a section without contents; clang does not. */
+/* An array of zeros of which little is touched, or by few processes: behind .bss, so that the variables there share few
+   pages. gcc knows the name as one of a section without contents; clang does not. */
 #ifdef __clang__
 #define HAK_SPARSE
 #else

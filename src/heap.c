@@ -15,6 +15,9 @@ enum {
   KEEP_UNITS = 64, KEEP_SHARE = 4,   /* EMPTY slabs kept: 4 MiB and a quarter of the heap */
   CREDIT_MAX_UNITS = 1024, CREDIT_DECAY = 16,   /* and what was given up and wanted again, up to 64 MiB; a sixteenth is
                                                    forgotten with each look */
+  /* The smallest sizes share a slab for two pages: a heap with more of them has enough of each, and they take half as
+     much by themselves. */
+  SHARED_SMALL = 64, SHARED_BLOCKS = 128,
   IDLE_CAPACITY = 64,            /* shared current slabs of at most so many blocks leave when they are idle and empty */
   RETIRE_WALKS = 8,              /* lists of idle current slabs walked by one look */
   BIGCACHE_RUN_MIN = 512 << 10,
@@ -46,11 +49,7 @@ void heap_forget_slab(struct heap *heap, struct slab *slab) {
 }
 
 static void enqueue(struct heap *heap, struct slab *slab, bool in_front) {
-  struct slab_queue *queue = &heap->queue[slab->class_index];
-  slab->next = in_front ? queue->head : NULL;
-  slab->previous = in_front ? NULL : queue->tail;
-  *(slab->previous != NULL ? &slab->previous->next : &queue->head) = slab;
-  *(slab->next != NULL ? &slab->next->previous : &queue->tail) = slab;
+  slab_queue_add(&heap->queue[slab->class_index], slab, in_front);
 }
 
 /* With HAKMEM_BIGCACHE_L25 runs of that size are BigCache's too: kept within its budget, not this file's bounds. */
@@ -60,16 +59,13 @@ static bool is_bigcache_run(const struct slab *slab) {
 
 /* PARTIAL or EMPTY slabs are in their class's queue. */
 static void dequeue(struct heap *heap, struct slab *slab) {
-  struct slab_queue *queue = &heap->queue[slab->class_index];
   if (slab->state == SLAB_EMPTY) {
     heap->kept_units -= slab->units;
     if (is_bigcache_run(slab)) counter_sub(COUNT_BIGCACHE_BYTES, slab->block_size);
   } else {
     heap_park_leave(heap, slab);
   }
-  *(slab->previous != NULL ? &slab->previous->next : &queue->head) = slab->next;
-  *(slab->next != NULL ? &slab->next->previous : &queue->tail) = slab->previous;
-  slab->next = slab->previous = NULL;
+  slab_queue_remove(&heap->queue[slab->class_index], slab);
 }
 
 static bool is_queued(const struct slab *slab) { return slab->state == SLAB_PARTIAL || slab->state == SLAB_EMPTY; }
@@ -104,14 +100,19 @@ static uint32_t requeue_count(const struct slab *slab) {
 }
 static uint32_t min_count(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
+/* Out of every table entry; sizes that shared it get slabs of their own. */
+static void take_out_of_table(struct heap *heap, struct slab *slab) {
+  heap_table_unpoint(heap, slab);
+  if (slab->shared) heap->shared_spent |= (uint8_t)(1u << heap_shared_group(slab->class_index));
+  slab->shared = 0;
+}
+
 /* Out of every table entry first, so that no pop goes uncounted; then used is assigned. */
 static void leave_current(struct heap *heap, struct slab *slab, uint32_t free_count) {
-  heap_table_unpoint(heap, slab);
+  take_out_of_table(heap, slab);
   count_current_frees(heap, slab);
   heap->supplied[slab->class_index] -= free_count;
   heap->current[slab->class_index] = NULL;
-  if (slab->shared) heap->shared_spent |= (uint8_t)(1u << heap_shared_group(slab->class_index));
-  slab->shared = 0;
   slab->used = slab->carved - free_count;
   slab->state = SLAB_FULL;
   slab_arm(slab, requeue_count(slab));
@@ -313,6 +314,10 @@ static struct block *alloc_locked(struct heap *heap, unsigned class, bool *zeroe
       if (slab == NULL) return NULL;
       make_current(heap, slab);
     }
+    if (slab->shared && slab->free == NULL && slab->carved >= SHARED_BLOCKS && slab->block_size <= SHARED_SMALL) {
+      take_out_of_table(heap, slab);
+      continue;
+    }
     struct block *block = take_block(heap, slab, zeroed);
     if (block != NULL) {
       heap_table_point(heap, class, slab);
@@ -339,15 +344,17 @@ void heap_release_empty(struct heap *heap, uint64_t now_ms, bool all) {
   struct leftovers left = { NULL, NULL };
   unsigned limit = all ? UINT32_MAX : RELEASE_SLABS;
   lock_acquire(&heap->lock);
-  for (unsigned class = 0; class < CLASS_COUNT && heap->kept_units > 0; class++)
-    for (struct slab *slab = heap->queue[class].tail, *before; slab != NULL && slab->state == SLAB_EMPTY; slab = before) {
-      before = slab->previous;
+  for (unsigned class = 0; class < CLASS_COUNT && heap->kept_units > 0; class++) {
+    struct slab_queue *queue = &heap->queue[class];
+    for (struct slab *slab = slab_queue_last(queue), *before; slab != NULL && slab->state == SLAB_EMPTY; slab = before) {
+      before = slab_queue_before(queue, slab);
       bool old = (uint32_t)now_ms - slab->kept_ms >= (uint32_t)option.purge_delay_ms;
       bool too_many = heap->kept_units > keep_bound(heap) && !is_bigcache_run(slab);   /* the heap has shrunk */
       if (!(all || old || too_many) || limit == 0 || !give_up_empty(heap, slab, &left)) continue;
       if (!all) heap->given_up_units += slab->units;
       limit--;
     }
+  }
   lock_release(&heap->lock);
   finish(&left);
 }
@@ -395,7 +402,7 @@ void heap_retire_idle(struct heap *heap, bool all) {
 static void reuse_empty(struct heap *heap, unsigned units, struct leftovers *left) {
   unsigned freed = 0, slabs = 0;
   for (unsigned class = CLASS_COUNT; class-- > 0 && heap->kept_units > 0 && freed < units && slabs < REUSE_SLABS;) {
-    struct slab *slab = heap->queue[class].tail;
+    struct slab *slab = slab_queue_last(&heap->queue[class]);
     if (slab == NULL || slab->state != SLAB_EMPTY || !give_up_empty(heap, slab, left)) continue;
     freed += slab->units;
     slabs++;

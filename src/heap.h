@@ -8,7 +8,7 @@
 
 #include "lock.h"
 #include "patience.h"
-#include "slab.h"
+#include "slab_queue.h"
 
 /* Where malloc looks. Each entry is a slab, never NULL. */
 struct thread_table {
@@ -29,8 +29,6 @@ struct batch {
   struct block *head, *tail;
   uint32_t count;
 };
-
-struct slab_queue { struct slab *head, *tail; };
 
 struct heap {
   struct lock lock;

@@ -88,7 +88,7 @@ static void settle_for_good(struct heap *heap, struct slab *slab) {
 /* Every slab is given up: those without a block in use are returned as a chain, the others abandoned. */
 static struct slab *give_up_slabs(struct heap *heap) {
   struct slab *chain = NULL;
-  for (unsigned class = 0; class < CLASS_COUNT; class++) heap->queue[class] = (struct slab_queue){ NULL, NULL };
+  for (unsigned class = 0; class < CLASS_COUNT; class++) heap->queue[class] = (struct slab_queue){ NULL };
   for (struct slab *slab = heap->all, *next; slab != NULL; slab = next) {
     next = slab->all_next;
     settle_for_good(heap, slab);

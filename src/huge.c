@@ -40,7 +40,7 @@ static struct huge *unused;       /* records without a mapping, by next; lock HU
    where they fit; lock HUGE. */
 static struct huge *refused;
 /* Starts of what was unmapped last. Atomic, relaxed: for a text only. */
-static uintptr_t freed_start[FREED_REMEMBERED];
+static HAK_SPARSE uintptr_t freed_start[FREED_REMEMBERED];
 static uint32_t freed_next;
 
 /* ---- records ---- */

@@ -7,19 +7,20 @@ core_headers = \
   src/conf.h src/constant.h src/counters.h src/libc_door.h src/option_table.h src/options.h src/trace.h \
   src/metadata.h src/size_class.h \
   src/mapping_cache.h src/patience.h src/purge.h \
-  src/huge.h src/registry.h src/slab.h src/superslab.h \
+  src/huge.h src/registry.h src/slab.h src/slab_queue.h src/superslab.h \
   src/heap.h src/remote.h \
   src/bad_free.h src/figures.h src/figures_file.h src/fork.h src/process.h src/publish.h src/thread.h \
   src/allocator.h src/fast_path.h \
   src/report.h
-# constant.c is linked first: what it aligns to a page is to come before all that shares its section.
+# constant.c is linked first: what it aligns to a page is to come before all that shares its section. metadata.c before
+# others that are HAK_SPARSE: the metadata of a small process then shares a page with the variables.
 core_sources = \
-  src/constant.c src/constant_end.c \
+  src/constant.c src/constant_end.c src/metadata.c \
   src/lock.c src/message.c \
   src/os.c src/os_file.c \
   src/conf.c src/conf_file.c src/counters.c src/trace.c \
   src/options.c src/option_table.c src/option_read.c src/option_complain.c \
-  src/metadata.c src/size_class.c \
+  src/size_class.c \
   src/mapping_cache.c src/patience.c src/purge.c \
   src/huge.c src/registry.c src/slab.c src/superslab.c \
   src/abandoned.c src/heap.c src/heap_table.c src/heap_park.c src/heap_life.c src/remote.c \

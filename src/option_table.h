@@ -17,15 +17,15 @@ enum kind {
 #define SAME INT64_MIN
 
 /* Numbers are 64 bits wide on all machines, so that what is accepted, and the manual, are the same; what
-   a long cannot hold is cut to LONG_MAX when it is stored. */
+   a long cannot hold is cut to LONG_MAX when it is stored. Texts are arrays: the loader would write to every page of a
+   table of pointers, in every process. */
 struct option_definition {
-  const char *name;
+  char name[24];
   enum kind kind;
   size_t place;              /* in struct option_values */
   int64_t standard, fast, minimal;   /* the default, and what the presets make of it */
   int64_t min, max;
-  const char *words;
-  const char *accepted, *default_text, *help;
+  char words[40], accepted[40], default_text[48], help[272];
 };
 
 enum { OPTION_ROWS = 27, OPTION_WORD_MAX = 32 };

@@ -118,7 +118,7 @@ void *os_map(void *hint, size_t size) { return map(hint, size, PROT_READ | PROT_
    Tried again later; the few beyond the table's end are lost. */
 enum { REFUSED_MAX = 64 };
 static struct lock refused_lock = LOCK_INIT(RANK_OS);
-static struct { void *start; size_t size; } refused[REFUSED_MAX];   /* lock */
+static HAK_SPARSE struct { void *start; size_t size; } refused[REFUSED_MAX];   /* lock */
 static unsigned refused_count;                                      /* lock; also read without it */
 
 static void remember_refused(void *start, size_t size) {

@@ -9,7 +9,7 @@
 #include "superslab.h"
 #include "trace.h"
 
-/* The reservation, from low to high: metadata of SuperSlabs (struct superslab each), slab words,
+/* The reservation, from low to high: metadata of SuperSlabs but the first (struct superslab each), slab words,
    owner words, units. The words lie at constant distances below the first unit, whatever
    the number of units, so that one base reaches all of them. Each part is committed from its start. */
 enum {
@@ -28,6 +28,7 @@ HAK_CONSTANT uintptr_t region_units;
 
 static struct lock registry_lock = LOCK_INIT(RANK_REGISTRY);
 static HAK_CONSTANT char *metadata_base;
+static HAK_CONSTANT struct superslab *first_superslab;   /* from metadata.h: a small process needs no other, and no page of its own for it */
 static size_t superslabs_opened;         /* in the region; lock */
 static size_t metadata_committed;        /* bytes from metadata_base; lock */
 static uintptr_t words_committed;        /* units whose words are committed; lock */
@@ -53,7 +54,8 @@ static bool try_reserve(uintptr_t units, size_t limit) {
   size_t below = region_metadata_size(units) + region_words_size();
   size_t total = below + units * UNIT_SIZE + SUPERSLAB_SIZE;
   if (total > limit) return false;
-  char *start = os_reserve(total);
+  if (first_superslab == NULL) first_superslab = metadata_alloc(sizeof *first_superslab);
+  char *start = first_superslab != NULL ? os_reserve(total) : NULL;
   if (start == NULL) return false;
   __atomic_store_n(&region_base, (char *)align_up((uintptr_t)start + below, SUPERSLAB_SIZE), __ATOMIC_RELEASE);
   metadata_base = region_base - below;
@@ -80,7 +82,7 @@ static bool commit_for(size_t index) {
   lock_release(&registry_lock);
 
   size_t ahead = min_size(index + 1, COMMIT_SUPERSLABS);
-  size_t meta_need = (index + 1) * sizeof(struct superslab);
+  size_t meta_need = index * sizeof(struct superslab);
   size_t meta_to = meta_from;
   if (meta_need > meta_from) {
     meta_to = min_size(align_up(meta_need + (ahead - 1) * sizeof(struct superslab), os_page_size),
@@ -109,7 +111,7 @@ static bool commit_for(size_t index) {
 }
 
 static struct superslab *region_superslab(size_t index) {
-  return (struct superslab *)(void *)(metadata_base + index * sizeof(struct superslab));
+  return index == 0 ? first_superslab : (struct superslab *)(void *)(metadata_base + (index - 1) * sizeof(struct superslab));
 }
 
 static struct superslab *open_in_region(void) {
@@ -236,7 +238,7 @@ bool registry_drop_superslab(struct superslab *superslab) {
 }
 
 void registry_each_superslab(void (*visit)(struct superslab *superslab)) {
-  size_t readable = min_size(superslabs_opened, metadata_committed / sizeof(struct superslab));
+  size_t readable = min_size(superslabs_opened, metadata_committed / sizeof(struct superslab) + 1);
   for (size_t i = 0; i < readable; i++) visit(region_superslab(i));
   for (struct superslab *outside = outside_all; outside != NULL; outside = outside->registry_all) visit(outside);
 }

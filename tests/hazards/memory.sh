@@ -46,6 +46,39 @@ test_small_process_stays_small() {
   expect $((with - without)) -le 160 "more kB in a shell than with the C library ($with, $without)"
 }
 
+# anonymous_kib LIBRARY COMMAND...: of the command, when it has come to rest; the least of three.
+anonymous_kib() {
+  library=$1
+  shift
+  for round in 1 2 3; do
+    rm -f "$tmp/input"
+    mkfifo "$tmp/input"
+    env LD_PRELOAD="$library" "$@" <"$tmp/input" &
+    exec 4>"$tmp/input"   # it waits for a line until this is closed
+    sleep 0.3
+    sed -n 's/^Anonymous: *\([0-9]*\) kB/\1/p' /proc/$!/smaps_rollup
+    kill $!
+    exec 4>&-
+    wait $! 2>/dev/null || :
+  done | sort -n | head -n 1
+}
+
+test_idle_process_holds_at_most_48_kib_more() {
+  need_machine
+  need bash
+  [ -r /proc/self/smaps_rollup ] || skip "no smaps_rollup"
+  [ "$(uname -m) $(getconf PAGESIZE)" = "x86_64 4096" ] || skip "the figure is for x86-64"
+  case $HAK_TEST_CC in *clang*) skip "clang puts sparse arrays among the variables" ;; *-O[23]*) ;; *) skip "built without -O2" ;; esac
+  for command in "sleep 100" "bash --norc --noprofile -c read"; do
+    # shellcheck disable=SC2086
+    without=$(anonymous_kib "" $command)
+    # shellcheck disable=SC2086
+    with=$(anonymous_kib "$HAK_TEST_PRELOAD" $command)
+    echo "$command: $without kB without, $with kB with"
+    expect $((with - without)) -le 48 "more kB in $command than with the C library ($with, $without)"
+  done
+}
+
 test_huge_pages_only_where_they_pay() {
   need_machine
   mode=$(sed -n 's/.*\[\(.*\)\].*/\1/p' /sys/kernel/mm/transparent_hugepage/enabled 2>/dev/null) || true

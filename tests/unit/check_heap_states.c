@@ -135,7 +135,7 @@ START_TEST(partial_slabs_come_before_empty_ones) {
   ck_assert_int_eq(empty->state, SLAB_EMPTY);
   ck_assert_int_eq(partial->state, SLAB_PARTIAL);
   ck_assert_ptr_eq(heap->queue[31].head, partial);
-  ck_assert_ptr_eq(heap->queue[31].tail, empty);
+  ck_assert_ptr_eq(slab_queue_last(&heap->queue[31]), empty);
 }
 END_TEST
 
