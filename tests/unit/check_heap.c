@@ -58,9 +58,12 @@ END_TEST
 START_TEST(a_shared_slab_that_is_used_up_gives_way_to_exact_classes) {
   struct block *first = take(16);
   struct slab *shared = slab_of(first);
-  for (uint32_t i = 1; i < shared->capacity; i++) require(slab_of(take(1 + i % 64)) == shared);
+  /* The smallest sizes share two pages. */
+  for (uint32_t i = 1; i < 128; i++) require(slab_of(take(1 + i % 64)) == shared);
   ck_assert_uint_eq(slab_of(take(16))->block_size, 16);
   ck_assert_uint_eq(slab_of(take(40))->block_size, 48);
+  ck_assert(!shared->shared);
+  for (uint32_t i = 128; i < shared->capacity; i++) require(slab_of(take(64)) == shared);
   ck_assert_uint_eq(slab_of(take(64))->block_size, 64);
   ck_assert_ptr_ne(slab_of(take(64)), shared);
   ck_assert_int_eq(shared->state, SLAB_FULL);
@@ -76,12 +79,16 @@ START_TEST(a_used_up_slab_is_in_no_entry_of_the_table) {
   struct slab *shared = slab_of(take(16));
   ck_assert_ptr_eq(entry_for(1), shared);
   ck_assert_ptr_eq(entry_for(64), shared);
-  for (uint32_t i = 5; i < shared->capacity; i++) take(64);
+  for (uint32_t i = 5; i < 128; i++) take(64);
+  take(16);   /* the others leave: each has a slab of its own now */
+  ck_assert_ptr_ne(entry_for(16), shared);
+  ck_assert_ptr_ne(entry_for(40), shared);
+  for (uint32_t i = 128; i < shared->capacity; i++) take(64);
+  ck_assert_ptr_eq(entry_for(64), shared);
   ck_assert_int_eq(shared->state, SLAB_CURRENT);
-  take(16);
+  take(64);
   ck_assert_int_eq(shared->state, SLAB_FULL);
   ck_assert(!in_table(shared));
-  ck_assert_ptr_eq(entry_for(64), &slab_none);
 }
 END_TEST
 
