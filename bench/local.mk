@@ -42,4 +42,4 @@ bench_measure_LDADD =
 bench: $(noinst_LTLIBRARIES) $(bench_programs) $(bench_hakmem_programs)
 
 EXTRA_DIST += bench/README bench/allocators.py bench/compare bench/count-instructions bench/footprint bench/plot \
-  bench/suite bench/table.py bench/workloads.py
+  bench/growth bench/suite bench/table.py bench/workloads.py
