@@ -92,6 +92,71 @@ test_locked_daemon() {
   expect "$(cat "$tmp/out")" -le 4096 "kB locked beyond the live memory"
 }
 
+# mappings_of VARIABLE=VALUE...: size in kB and flags of each mapping of a python3 with 100 MB of small blocks, and the
+# flags of the one that a block of its lies in.
+mappings_of() {
+  env "$@" PYTHONMALLOC=malloc python3 -S -c '
+import re
+blocks = [bytes(100 + i % 4000) for i in range(50000)]
+start, inside = 0, False
+for line in open("/proc/self/smaps"):
+    bounds = re.match("([0-9a-f]+)-([0-9a-f]+) ", line)
+    if bounds:
+        start, end = (int(bound, 16) for bound in bounds.groups())
+        inside = start <= id(blocks[-1]) < end
+        special = "[" in line
+    elif line.startswith("VmFlags:") and not special:
+        print((end - start) >> 10, line.split(":")[1].strip())
+        if inside:
+            print("block", line.split(":")[1].strip())'
+}
+
+test_core_dumps_have_the_blocks() {
+  need_machine
+  need python3
+  mappings_of LD_PRELOAD="$HAK_TEST_PRELOAD" >"$tmp/with"
+  expect "$(grep -c '^block ' "$tmp/with")" = 1 "mapping with the block"
+  ! grep '^block .*\bdd\b' "$tmp/with" || fail "the blocks would not be in a core dump"
+  # What is left out are whole reservations: the same few mappings however large the heap is.
+  expect "$(grep -c '\bdd\b' "$tmp/with")" -le 8 "mappings that are left out of core dumps"
+}
+
+test_the_reservation_is_not_accounted() {
+  # With vm.overcommit_memory=2, which a test does not set, what counts are accounted mappings (ac), and those that can
+  # be written to.
+  need_machine
+  need python3
+  mappings_of LD_PRELOAD="$HAK_TEST_PRELOAD" >"$tmp/with"
+  expect "$(awk '$1 + 0 > 1048576' "$tmp/with" | wc -l)" -ge 1 "mappings over 1 GiB: the region is one"
+  ! awk '$1 + 0 > 1048576' "$tmp/with" | grep -E '\b(ac|wr)\b' || fail "a reservation is accounted"
+}
+
+test_no_registration_for_restartable_sequences() {
+  need_machine
+  need strace
+  strace -f -e trace=rseq -o "$tmp/without" "$(program hazards/workload)" 100 >/dev/null 2>&1 || skip "strace does not work here"
+  LD_PRELOAD= strace -f -E LD_PRELOAD="$HAK_TEST_PRELOAD" -e trace=rseq -o "$tmp/with" "$(program hazards/workload)" 100 >/dev/null
+  expect "$(grep -c 'rseq(' "$tmp/with")" = "$(grep -c 'rseq(' "$tmp/without")" "registrations, as many as the C library makes"
+}
+
+test_address_space_ends_in_every_workload() {
+  # They end with status 0, or 1 and one line when a request was refused; never by a signal.
+  lanes=$HAK_TEST_BUILDDIR/bench/bench_lanes
+  for mode in "churn slots=20000" "mid slots=4000" large huge "remote slots=200000" "both slots=200000" "produce slots=200000" \
+    "grow slots=500" "threads threads=1000" "short-threads slots=20000"; do
+    for mib in 60 100 200; do
+      status=0
+      # shellcheck disable=SC2086
+      preloaded prlimit --as=$((mib << 20)) timeout 100 "$lanes" $mode operations=20000 >"$tmp/out" 2>"$tmp/err" || status=$?
+      [ $status -le 1 ] || fail "$mode in $mib MiB: status $status: $(cat "$tmp/err")"
+      [ $status = 0 ] || [ "$(wc -l <"$tmp/err")" = 1 ] || fail "$mode in $mib MiB: $(cat "$tmp/err")"
+      ! grep -qi 'hakmem:' "$tmp/err" || fail "$mode in $mib MiB: the library complains: $(cat "$tmp/err")"
+      echo "$status" >>"$tmp/statuses"
+    done
+  done
+  grep -q 1 "$tmp/statuses" || fail "no limit was ever met"
+}
+
 test_mappings_are_bounded() {
   preloaded timeout 100 "$(program hazards/mappings)" >"$tmp/out"
   expect "$(cat "$tmp/out")" -lt 300 "mappings"
