@@ -56,6 +56,8 @@ static void expect_fault(void (*body)(void)) {
 }
 
 START_TEST(a_write_faults_after_the_start) {
+  os_init();
+  skip_if(os_page_size > CONSTANT_ALIGNMENT, "the pages of this machine are larger than those that were built for");
   skip_if(CORE_ASAN || CORE_TSAN, "a sanitizer reports the fault by itself");
   target_long = &option.invalid_free;
   target_char = &option_log_file[0];
@@ -88,6 +90,8 @@ START_TEST(a_kernel_that_refuses_is_survived) {
 END_TEST
 
 START_TEST(the_kill_switch_is_read_only_too) {
+  os_init();
+  skip_if(os_page_size > CONSTANT_ALIGNMENT, "the pages of this machine are larger than those that were built for");
   skip_if(CORE_ASAN || CORE_TSAN, "a sanitizer reports the fault by itself");
   setenv("HAKMEM_FORCE_LIBC_ALLOC", "1", 1);
   start();
