@@ -28,7 +28,7 @@
 
 /* linux/mman.h, of kernels younger than the headers that this may be built with. */
 enum { BRK_DISTANCE_MAX = 1 << 30 };   /* the kernel puts the heap at most so far behind the image */
-enum { ADVICE_POPULATE_READ = 22, ADVICE_POPULATE_WRITE = 23 };
+enum { ADVICE_POPULATE_READ = 22, ADVICE_POPULATE_WRITE = 23, ADVICE_NONE_SUCH = 0x7ffffff0 };
 
 enum { FUTEX_WAIT_PRIVATE_OP = 0 | 128, FUTEX_WAKE_PRIVATE_OP = 1 | 128 };
 
@@ -279,12 +279,25 @@ static bool pages_touched(const void *start, size_t size, uintptr_t *first, size
   return true;
 }
 
+/* An emulator (QEMU's, of programs of another machine) says yes to every advice, of which there are none with this
+   number. Asked after the first yes, which is then worth nothing. */
+static bool advice_is_heard(void *start, size_t size) {
+  enum { UNKNOWN, HEARD, NOT_HEARD };
+  static uint32_t known;   /* atomic, relaxed: all who ask get the same answer */
+  uint32_t state = __atomic_load_n(&known, __ATOMIC_RELAXED);
+  if (state == UNKNOWN) {
+    state = advise(start, size, ADVICE_NONE_SUCH) ? NOT_HEARD : HEARD;
+    __atomic_store_n(&known, state, __ATOMIC_RELAXED);
+  }
+  return state == HEARD;
+}
+
 bool os_readable_populate(const void *start, size_t size) {
   uintptr_t first;
   size_t length;
   if (!pages_touched(start, size, &first, &length))
     return false;
-  return advise((void *)first, length, ADVICE_POPULATE_READ);
+  return advise((void *)first, length, ADVICE_POPULATE_READ) && advice_is_heard((void *)first, length);
 }
 
 /* One page a call: what it writes is then a byte, whatever the range. */

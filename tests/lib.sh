@@ -16,7 +16,7 @@ unset LD_PRELOAD MALLOC_CHECK_ MALLOC_PERTURB_ GLIBC_TUNABLES
 
 source_dir=$(cd "$(dirname "$0")" && pwd)
 : "${HAK_TEST_BUILDDIR:=$PWD}"
-: "${HAK_TEST_PRELOAD:=$HAK_TEST_BUILDDIR/src/libhakmem-preload.so}"
+: "${HAK_TEST_PRELOAD=$HAK_TEST_BUILDDIR/src/libhakmem-preload.so}"   # empty: the build has none
 : "${HAK_TEST_LIBRARY:=$HAK_TEST_BUILDDIR/src/.libs/libhakmem.so.0}"
 : "${HAK_TEST_SANITIZER:=}"
 : "${HAK_TEST_CC:=cc}"
@@ -38,10 +38,10 @@ need() {
 }
 need_root() { [ "$(id -u)" = 0 ] || skip "needs root"; }
 
-# The whole script needs the interposer; a sanitizer build has none.
+# The whole script needs the interposer; builds with a sanitizer, and for other C libraries than glibc, have none.
 need_preload() {
-  if [ -n "$HAK_TEST_SANITIZER" ]; then
-    echo "SKIP: no interposer in a build with the sanitizer $HAK_TEST_SANITIZER"
+  if [ -n "$HAK_TEST_SANITIZER" ] || [ -z "$HAK_TEST_PRELOAD" ]; then
+    echo "SKIP: no interposer in a build ${HAK_TEST_SANITIZER:+with the sanitizer $HAK_TEST_SANITIZER}${HAK_TEST_SANITIZER:-for this C library}"
     exit 77
   fi
   if [ ! -e "$HAK_TEST_PRELOAD" ]; then
@@ -54,6 +54,11 @@ need_preload() {
 # own programs only.
 fits_the_machine() { [ -z "$(LD_PRELOAD="$HAK_TEST_PRELOAD" /bin/true 2>&1)" ]; }
 need_machine() { fits_the_machine || skip "the machine's programs are of another architecture"; }
+
+# The test programs run under an emulator of another machine (tests/foreign), and so what is asked of the kernel, or
+# counted by it, is the emulator's.
+emulated() { "$(program hazards/emulated)"; }
+need_no_emulator() { ! emulated || skip "under an emulator: $1"; }
 
 # program NAME: the path of a test program, which must exist.
 program() {

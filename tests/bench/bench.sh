@@ -2,6 +2,7 @@
 # bench.sh - the benchmarks run, check what they allocate and print what their readers parse. Short runs:
 # no time is judged, but the number of instructions is.
 . "$(dirname "$0")/../lib.sh"
+! emulated || { echo "SKIP: under an emulator: its time would be measured"; exit 77; }
 
 bench=$HAK_TEST_BUILDDIR/bench
 scripts=$(cd "$source_dir/../../bench" && pwd)

@@ -20,6 +20,8 @@ tests_hazards_dlclose_module_SOURCES = tests/hazards/dlclose_module.c $(hazard_c
 tests_hazards_dlclose_module_LDADD = -ldl
 tests_hazards_dlopen_library_SOURCES = tests/hazards/dlopen_library.c $(hazard_common)
 tests_hazards_dlopen_library_LDADD = -ldl
+tests_hazards_emulated_SOURCES = tests/hazards/emulated.c tests/emulated.h
+tests_hazards_emulated_LDADD =
 tests_hazards_fork_threads_SOURCES = tests/hazards/fork_threads.c $(hazard_common)
 tests_hazards_fork_threads_LDADD =
 tests_hazards_grow_SOURCES = tests/hazards/grow.c $(hazard_common)
@@ -70,7 +72,9 @@ tests_hazards_runpath_inner_la_LDFLAGS = $(hazard_module_flags)
 
 TESTS += $(hazard_scripts)
 EXTRA_DIST += tests/hazards/cxx_semantics.cc
-# A sanitizer build has no interposer to run them under; the scripts say so and skip.
+# Asked by tests/lib.sh.
+check_PROGRAMS += tests/hazards/emulated
+# A build without the interposer has nothing to run them under; the scripts say so and skip.
 if INTERPOSER
 check_PROGRAMS += $(hazard_programs)
 check_LTLIBRARIES += $(hazard_modules)

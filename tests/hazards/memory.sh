@@ -2,6 +2,7 @@
 # memory.sh - memory goes back, small processes stay small, huge pages only where they pay.
 . "$(dirname "$0")/../lib.sh"
 need_preload
+! emulated || { echo "SKIP: under an emulator: what is resident is its own"; exit 77; }
 
 test_memory_returns_within_a_second() {
   preloaded "$(program hazards/returns_memory)" >"$tmp/out"

@@ -102,6 +102,7 @@ test_the_library_reads_it_too() {
 }
 
 test_no_file_is_one_call() {
+  need_no_emulator "system calls are its own"
   need strace
   strace true >/dev/null 2>&1 || skip "strace does not work here"
   with_conf 'strace -f -o "$tmp/trace" -E LD_PRELOAD="$preload" "$@"' "$helper" >"$tmp/out"

@@ -63,6 +63,7 @@ test_all_tiers_off() {
 }
 
 test_force_libc_alloc() {
+  need_no_emulator "system calls are its own"
   load "$tmp/on" HAKMEM_FORCE_LIBC_ALLOC=1 -- tiers
   for tier in tiny mid l25 huge; do expect_equal "$tier" "$(json_tier $tier requests "$tmp/on")" 0; done
   expect "$(calls brk HAKMEM_FORCE_LIBC_ALLOC=1 -- keep 5000 2000)" -gt 20 "calls of brk by the C library's malloc"
@@ -190,6 +191,7 @@ test_superslab_max_cached() {
 }
 
 test_ss_prefault() {
+  need_no_emulator "what is resident is its own"
   off=$(preloaded "$(program options/option_load)" one)
   for how in 1 2; do
     on=$(preloaded HAKMEM_SS_PREFAULT=$how "$(program options/option_load)" one)
@@ -203,6 +205,7 @@ test_ss_prefault() {
 }
 
 test_thp() {
+  need_no_emulator "system calls are its own"
   calls madvise HAKMEM_THP=always -- grow 8 >/dev/null
   grep -q 'MADV_HUGEPAGE' "$tmp/strace" || fail "always does not ask"
   calls madvise HAKMEM_THP=inherit -- grow 200 >/dev/null
@@ -276,6 +279,7 @@ test_invalid_free_log() {
 }
 
 test_external_guard() {
+  need_no_emulator "system calls are its own"
   calls madvise,mincore,msync -- foreign 3 >/dev/null
   grep -q 'POPULATE_READ\|0x16' "$tmp/strace" || fail "populate does not ask madvise"
   calls madvise,mincore,msync HAKMEM_EXTERNAL_GUARD=mincore -- foreign 3 >/dev/null

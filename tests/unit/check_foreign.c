@@ -55,6 +55,7 @@ static bool plausible_for_all(const void *p) {
 }
 
 START_TEST(blocks_of_the_main_arena) {
+  skip_if_emulated();
   start();
   if (sanitized("blocks_of_the_main_arena")) return;
   for (size_t size = 0; size < 100000; size += 1 + size / 3) {
@@ -67,6 +68,7 @@ START_TEST(blocks_of_the_main_arena) {
 END_TEST
 
 START_TEST(blocks_with_a_mapping) {
+  skip_if_emulated();
   start();
   if (sanitized("blocks_with_a_mapping")) return;
   for (size_t size = 200000; size < 100000000; size *= 3) {
@@ -94,6 +96,7 @@ static void *in_other_arena(void *result) {
 }
 
 START_TEST(blocks_of_other_arenas) {
+  skip_if_emulated();
   start();
   if (sanitized("blocks_of_other_arenas")) return;
   void *blocks[3];
@@ -113,6 +116,7 @@ static int data = 1;
 static char bss[4096];
 
 START_TEST(memory_of_other_kinds) {
+  skip_if_emulated();
   start();
   size_t stack[64] = { 0 };
   char *mapping = os_map(NULL, 3 * os_page_size);
@@ -130,6 +134,7 @@ START_TEST(memory_of_other_kinds) {
 END_TEST
 
 START_TEST(pages_that_cannot_be_read) {
+  skip_if_emulated();
   start();
   char *p = os_map(NULL, 3 * os_page_size);
   ck_assert_int_eq(mprotect(p + os_page_size, os_page_size, PROT_NONE), 0);
@@ -152,6 +157,7 @@ END_TEST
 static size_t fake[64] __attribute__((aligned(64)));
 
 START_TEST(sane_words_in_a_wrong_place) {
+  skip_if_emulated();
   start();
   fake[1] = 0x41;
   fake[1 + 0x40 / sizeof(size_t)] = 0x21;

@@ -65,6 +65,7 @@ START_TEST(impossible_sizes_are_refused) {
 END_TEST
 
 START_TEST(reserve_is_not_readable_until_committed) {
+  skip_if_emulated();
   char *p = os_reserve(16 * os_page_size);
   ck_assert_ptr_nonnull(p);
   ck_assert(!os_readable_populate(p, 1));
@@ -132,6 +133,7 @@ static struct os_ops counting_ops(void) {
 }
 
 START_TEST(aligned_mappings_take_one_call_and_waste_nothing) {
+  skip_if_emulated();
   enum { COUNT = 200 };
   static char *block[COUNT];
   struct os_ops ops = counting_ops();
@@ -297,6 +299,7 @@ END_TEST
 /* ---- the probe ---- */
 
 START_TEST(probe_needs_no_alignment) {
+  skip_if_emulated();
   char *p = os_map(NULL, 2 * os_page_size);
   for (size_t i = 0; i < PROBES; i++) {
     ck_assert(probes[i](p, 1));
@@ -310,6 +313,7 @@ START_TEST(probe_needs_no_alignment) {
 END_TEST
 
 START_TEST(probe_looks_at_every_page) {
+  skip_if_emulated();
   char *p = os_map(NULL, 3 * os_page_size);
   ck_assert(os_unmap(p + os_page_size, os_page_size));
   for (size_t i = 0; i < PROBES; i++) {
@@ -325,6 +329,7 @@ START_TEST(probe_looks_at_every_page) {
 END_TEST
 
 START_TEST(probe_refuses_addresses_that_cannot_be) {
+  skip_if_emulated();
   static const uintptr_t impossible[] = {
     0, 1, 0x1000, UINTPTR_MAX, UINTPTR_MAX - 4095, UINTPTR_MAX - 8192,
 #if UINTPTR_MAX > 0xffffffff   /* the edges of user space, the kernel half, what is in neither */
@@ -344,6 +349,7 @@ END_TEST
 
 /* Mapped is not readable: only the default probe can tell. */
 START_TEST(populate_probe_refuses_what_is_mapped_but_unreadable) {
+  skip_if_emulated();
   char *p = os_map(NULL, 3 * os_page_size);
   ck_assert_int_eq(mprotect(p + os_page_size, os_page_size, PROT_NONE), 0);
   ck_assert(!os_readable_populate(p + os_page_size, 1));
@@ -362,7 +368,26 @@ START_TEST(populate_probe_refuses_what_is_mapped_but_unreadable) {
 }
 END_TEST
 
+/* An emulator that says yes to every advice. */
+static long yes_to_all(void *start, size_t size, int advice) {
+  (void)start;
+  (void)size;
+  (void)advice;
+  return 0;
+}
+START_TEST(populate_probe_believes_no_flatterer) {
+  struct os_ops ops = os_kernel;
+  ops.madvise = yes_to_all;
+  os_ops = &ops;
+  char *p = os_map(NULL, os_page_size);
+  ck_assert(!os_readable_populate(p, 1));
+  ck_assert(!os_readable_populate((void *)os_page_size, 1));
+  ck_assert(os_readable_mincore(p, 1));
+}
+END_TEST
+
 START_TEST(probe_keeps_errno) {
+  skip_if_emulated();
   errno = 4711;
   for (size_t i = 0; i < PROBES; i++) {
     ck_assert(!probes[i]((void *)0x1000, 16));
@@ -395,6 +420,7 @@ START_TEST(brk_is_the_kernels) {
 END_TEST
 
 START_TEST(address_space_left_follows_the_limit) {
+  skip_if_emulated();
   ck_assert_uint_eq(os_address_space_left(), SIZE_MAX);
   if (sanitized("address_space_left_follows_the_limit")) return;
   struct rlimit limit = { 512 << 20, 512 << 20 };
@@ -491,7 +517,8 @@ UNIT_MAIN("os", page_size_is_the_kernels, map_gives_zeroed_pages, impossible_siz
           locked_pages_are_not_purged, resize_in_place_shrinks_and_grows, move_takes_pages_to_the_target,
           failed_move_gives_the_target_back, failed_move_of_a_split_source_leaves_the_target_alone,
           probe_needs_no_alignment, probe_looks_at_every_page, probe_refuses_addresses_that_cannot_be,
-          populate_probe_refuses_what_is_mapped_but_unreadable, probe_keeps_errno, clock_moves_forward,
+          populate_probe_refuses_what_is_mapped_but_unreadable, populate_probe_believes_no_flatterer,
+          probe_keeps_errno, clock_moves_forward,
           brk_is_the_kernels, address_space_left_follows_the_limit, threads_and_futexes,
           write_says_what_failed,
           calls_that_a_filter_refuses_are_survived)

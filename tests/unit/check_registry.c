@@ -146,6 +146,7 @@ static void limit_address_space(size_t left) {
 }
 
 START_TEST(a_limit_of_address_space_leaves_most_to_the_program) {
+  skip_if_emulated();
   skip_if(CORE_ASAN || CORE_TSAN, "a sanitizer's shadow exceeds any limit");
   size_t left = sizeof(void *) == 8 ? (size_t)16 << 30 : (size_t)1 << 30;
   limit_address_space(left);
@@ -156,6 +157,7 @@ START_TEST(a_limit_of_address_space_leaves_most_to_the_program) {
 END_TEST
 
 START_TEST(a_tight_limit_leaves_no_region) {
+  skip_if_emulated();
   skip_if(CORE_ASAN || CORE_TSAN, "a sanitizer's shadow exceeds any limit");
   limit_address_space((size_t)8 << 20);
   core_start(true);

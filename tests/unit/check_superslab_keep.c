@@ -182,6 +182,7 @@ static size_t resident_when(long prefault) {
   return resident_pages(start_of(&span), 16 * UNIT_SIZE);
 }
 START_TEST(pages_are_filled_early_when_asked) {
+  skip_if_emulated();
   core_start(true);
   ck_assert_uint_le(resident_when(PREFAULT_OFF), 1);
   ck_assert_uint_eq(resident_when(PREFAULT_TOUCH), 16 * UNIT_SIZE / os_page_size);

@@ -43,15 +43,6 @@
 /* Rounds of a loop that a sanitizer makes ten times slower. */
 #define CORE_ROUNDS(n) ((n) / (CORE_ASAN || CORE_TSAN ? 8 : 1))
 
-/* First line of a test: ends it, with the reason on stdout, where it cannot run. */
-#define skip_if(condition, reason)                                                            \
-  do {                                                                                        \
-    if (condition) {                                                                          \
-      printf("SKIP %.*s: %s\n", (int)strlen(__func__) - 3, __func__, reason);   /* ..._fn */    \
-      return;                                                                                 \
-    }                                                                                         \
-  } while (0)
-
 /* ---- a kernel that counts, and refuses when told ---- */
 
 static struct {

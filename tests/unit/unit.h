@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <stdlib.h>
+#include "../emulated.h"
 
 /* Runs one test case made of the given tests, each between set_up and tear_down (or NULL);
    what main returns. */
@@ -21,6 +22,16 @@ static inline int unit_run(const char *name, SFun set_up, SFun tear_down, const 
   srunner_free(runner);
   return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
+
+/* In a test: ends it, with the reason on stdout, where it cannot run. */
+#define skip_if(condition, reason)                                                            \
+  do {                                                                                        \
+    if (condition) {                                                                          \
+      printf("SKIP %.*s: %s\n", (int)strlen(__func__) - 3, __func__, reason);   /* ..._fn */    \
+      return;                                                                                 \
+    }                                                                                         \
+  } while (0)
+#define skip_if_emulated() skip_if(is_emulated(), "an emulator answers in the kernel's place")
 
 /* UNIT_MAIN("size_class", test_a, test_b): the whole main of a program, 60 seconds a test. */
 #define UNIT_MAIN(name, ...) UNIT_MAIN_WITH(name, NULL, NULL, __VA_ARGS__)
