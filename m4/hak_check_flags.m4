@@ -60,3 +60,23 @@ AC_DEFUN([HAK_CHECK_STATIC], [
   AC_SUBST([STATIC_CFLAGS])
   AC_SUBST([STATIC_LDFLAGS])
 ])
+
+# HAK_TRY_CHECK
+# Sets have_check: whether a program can be linked with the libcheck that was found. It may be of another machine or
+# another C library than the compiler's.
+AC_DEFUN([HAK_TRY_CHECK], [
+  hak_saved_CFLAGS=$CFLAGS
+  hak_saved_LIBS=$LIBS
+  CFLAGS="$CFLAGS $CHECK_CFLAGS -pthread"
+  LIBS="$CHECK_LIBS $LIBS"
+  AC_MSG_CHECKING([whether programs can be linked with libcheck])
+  AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <check.h>]], [[return suite_create("try") == NULL;]])],
+    [have_check=yes],
+    [have_check=no])
+  AC_MSG_RESULT([$have_check])
+  CFLAGS=$hak_saved_CFLAGS
+  LIBS=$hak_saved_LIBS
+  AS_IF([test $have_check = no],
+    [AC_MSG_WARN([the libcheck that was found is not for $CC: make check leaves the unit tests out
+    (CHECK_CFLAGS and CHECK_LIBS name another one)])])
+])

@@ -1,8 +1,11 @@
 # The manual pages.
 dist_man_MANS += \
-  man/hakmem.7 man/hakmem.conf.5 man/hakmemctl.8 \
+  man/hakmem.7 man/hakmem.conf.5 \
   man/hak_malloc.3 man/hak_aligned_alloc.3 man/hak_usable_size.3 \
   man/hak_stats_get.3 man/hak_trim.3 man/hak_option_get.3
+if TOOLS
+dist_man_MANS += man/hakmemctl.8
+endif
 
 # Names under which a page is found besides its own, as NAME:PAGE.
 man_links = \

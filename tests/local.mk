@@ -25,7 +25,9 @@ AM_TESTS_ENVIRONMENT = \
   HAK_TEST_CONF='$(conf_path)'; export HAK_TEST_CONF; \
   NM='$(NM)'; export NM;
 # These can be set on the command line, to test what is installed.
+if TOOLS
 test_tool = $(abs_builddir)/tools/hakmemctl
+endif
 test_library = $(abs_builddir)/src/.libs/libhakmem.so.0
 if ENABLE_STATIC
 test_archive = $(abs_builddir)/src/libhakmem.a

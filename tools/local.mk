@@ -3,7 +3,9 @@
 # What it has in common with the library: the options with their file, and what the figures mean.
 shared_sources = src/conf.c src/conf_file.c src/counters.c src/lock.c src/message.c \
   src/option_complain.c src/option_read.c src/option_table.c src/options.c src/os.c src/os_file.c src/size_class.c
+if TOOLS
 bin_PROGRAMS = tools/hakmemctl
+endif
 tools_hakmemctl_SOURCES = tools/hakmemctl.c tools/hakmemctl.h tools/tool.c tools/json.c \
   tools/cmd_check.c tools/cmd_compare.c tools/cmd_disable.c tools/cmd_enable.c tools/cmd_options.c tools/cmd_ps.c \
   tools/cmd_run.c tools/cmd_stat.c tools/cmd_status.c \
@@ -24,7 +26,9 @@ tools_hakmemctl_LINK = $(CC) $(tools_hakmemctl_CFLAGS) $(CFLAGS) $(AM_LDFLAGS) $
   $(STATIC_LDFLAGS) -o $@
 
 # What it runs in a trial: the tool itself, linked statically, would see nothing of the library.
+if TOOLS
 pkglibexec_PROGRAMS = tools/hakmemctl-trial
+endif
 tools_hakmemctl_trial_SOURCES = tools/trial_helper.c
 tools_hakmemctl_trial_LDADD = -ldl
 
@@ -36,3 +40,7 @@ install-completion:
 	$(INSTALL_DATA) $(srcdir)/tools/hakmemctl.bash "$(DESTDIR)$(bashcompletiondir)/hakmemctl"
 uninstall-completion:
 	rm -f "$(DESTDIR)$(bashcompletiondir)/hakmemctl"
+if TOOLS
+local_install += install-completion
+local_uninstall += uninstall-completion
+endif

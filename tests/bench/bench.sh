@@ -23,6 +23,8 @@ expect_status() {
   [ "$got" = "$wanted" ] || fail "status $got, not $wanted, of: $* ($(tail -n 3 "$tmp/err"))"
 }
 
+has_interposer() { [ -z "$HAK_TEST_SANITIZER" ] && [ -n "$HAK_TEST_PRELOAD" ]; }
+
 number='[0-9]+(\.[0-9]+)?'
 
 larson_line() {
@@ -88,7 +90,7 @@ test_lanes() {
     # shellcheck disable=SC2046
     expect_status 0 "$bench/bench_lanes" "$mode" $(small "$mode") seed=7
     expect_line "bench_lanes mode=$mode( [a-z0-9_]+=-?$number)+" "$tmp/out"
-    [ -z "$HAK_TEST_SANITIZER" ] || continue
+    has_interposer || continue
     expect_status 0 preloaded "$bench/bench_lanes" "$mode" $(small "$mode") seed=7
     expect_line "bench_lanes mode=$mode( [a-z0-9_]+=-?$number)+" "$tmp/out"
   done
@@ -144,13 +146,13 @@ END
 
 # The system's programs must be able to load the interposer.
 need_native() {
-  [ -z "$HAK_TEST_SANITIZER" ] || skip "no interposer in a build with a sanitizer"
+  has_interposer || skip "this build has no interposer"
   case $HAK_TEST_CC in *-m32*) skip "the system's programs are of another architecture" ;; esac
 }
 
 test_compare() {
   need python3
-  [ -z "$HAK_TEST_SANITIZER" ] || skip "no interposer in a build with a sanitizer"
+  has_interposer || skip "this build has no interposer"
   expect_status 0 "$scripts/compare" --build "$HAK_TEST_BUILDDIR" --rounds 3 --only glibc,hakmem,slow \
     --with slow="$HAK_TEST_PRELOAD",HAKMEM_WRAP_TINY=0 --json "$tmp/json" --metric ns_per_operation \
     -- "$bench/bench_random_mixed" 20000 200 1

@@ -1,10 +1,11 @@
 # ---- hakmemctl
 tool_scripts = tests/tools/command.sh tests/tools/system.sh tests/tools/timed.sh tests/tools/trouble.sh tests/tools/inspect.sh
 EXTRA_DIST += $(tool_scripts) tests/tools/lib.sh
+if TOOLS
 TESTS += $(tool_scripts)
-
 if HAVE_CHECK
 tool_tests = tests/tools/check_preload_list tests/tools/check_ranks
+endif
 endif
 check_PROGRAMS += $(tool_tests)
 TESTS += $(tool_tests)
