@@ -181,3 +181,4 @@ include tests/bench/local.mk
 include tests/misuse/local.mk
 include tests/model/local.mk
 include tests/tools/local.mk
+include tests/pages/local.mk

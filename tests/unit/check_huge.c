@@ -280,12 +280,12 @@ END_TEST
 
 START_TEST(trim_gives_everything_back) {
   start();
-  char *p = request(3 * MIB, 16), *q = request(MIB + 4096, 16);
+  char *p = request(3 * MIB, 16), *q = request(MIB + os_page_size, 16);
   release(p);
   release(q);
   size_t before = mapped_bytes;
-  ck_assert_uint_eq(huge_trim(), 4 * MIB + 4096);
-  ck_assert_uint_eq(before - mapped_bytes, 4 * MIB + 4096);
+  ck_assert_uint_eq(huge_trim(), 4 * MIB + os_page_size);
+  ck_assert_uint_eq(before - mapped_bytes, 4 * MIB + os_page_size);
   ck_assert_uint_eq(huge_trim(), 0);
 }
 END_TEST
