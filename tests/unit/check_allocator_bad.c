@@ -216,6 +216,27 @@ START_TEST(what_is_not_ours_is_no_block) {
 }
 END_TEST
 
+/* Addresses over 48 bits, as page tables of five levels allow: nothing comes of the low bits of one. */
+START_TEST(a_block_s_address_with_other_high_bits_is_no_block) {
+#if UINTPTR_MAX > 0xffffffff
+  static const size_t tried[] = { 16, 5000, 100000, 5 * MIB };
+  uint64_t expected = invalid();
+  for (int i = 0; i < 4; i++) {
+    char *p = hak_malloc(tried[i]);
+    for (unsigned bit = 47; bit < 64; bit++) {
+      void *high = (void *)((uintptr_t)p ^ (uintptr_t)1 << bit);
+      require(!hak_owns(high));
+      free_bad(high);
+      require(invalid() == ++expected);
+    }
+    require(hak_owns(p));
+    give(p);
+    require(invalid() == expected);
+  }
+#endif
+}
+END_TEST
+
 /* ---- owns ---- */
 
 /* Exactly the live blocks of a slab are owned, among all its addresses. */
@@ -266,5 +287,6 @@ UNIT_MAIN_WITH("allocator_bad", start, NULL, a_double_free_is_recognised,
                a_double_free_is_recognised_after_others, a_double_free_by_another_thread_is_recognised,
                a_double_free_after_a_purge_is_recognised, realloc_of_a_freed_block_is_refused,
                no_address_inside_a_block_is_one, usable_size_and_realloc_refuse_insides,
-               what_was_never_handed_out_is_no_block, what_is_not_ours_is_no_block, owns_is_exact,
+               what_was_never_handed_out_is_no_block, what_is_not_ours_is_no_block,
+               a_block_s_address_with_other_high_bits_is_no_block, owns_is_exact,
                questions_make_no_system_call_for_our_blocks, abort_means_abort)

@@ -266,6 +266,49 @@ START_TEST(a_huge_mapping_is_known_by_its_start_alone) {
 }
 END_TEST
 
+/* ---- addresses over 48 bits ---- */
+
+/* With page tables of five levels, and with larger pages on arm64, a program that asks for it has mappings there. The same
+   address but for its high bits is none of ours, and so nothing may be made of the low ones alone. */
+static void expect_foreign_with_high_bits(uintptr_t address) {
+  ck_assert(!is_foreign(address));
+#if UINTPTR_MAX > 0xffffffff
+  for (unsigned bit = 47; bit < 64; bit++) {
+    uintptr_t high = address ^ (uintptr_t)1 << bit;
+    ck_assert_msg(is_foreign(high), "%p is ours with bit %u", (void *)high, bit);
+    ck_assert(is_foreign(address | ~(uintptr_t)0 << bit));
+  }
+#endif
+}
+static void try_high_bits(bool region) {
+  static struct huge huge;
+  core_start(region);
+  struct superslab *superslab = open_one();
+  expect_foreign_with_high_bits(at(superslab->base));
+  expect_foreign_with_high_bits(at(superslab->base) + SUPERSLAB_SIZE - 1);
+  char *start = os_map_aligned(4 * MIB, UNIT_SIZE);
+  ck_assert(registry_insert_huge(start, &huge));
+  expect_foreign_with_high_bits(at(start));
+}
+START_TEST(high_bits_of_an_address_count) { try_high_bits(true); }
+END_TEST
+START_TEST(high_bits_of_an_address_count_outside) { try_high_bits(false); }
+END_TEST
+
+/* Nothing that lies there is taken in: it could not be found again. */
+START_TEST(what_lies_over_48_bits_is_refused) {
+#if UINTPTR_MAX > 0xffffffff
+  static struct huge huge;
+  core_start(true);
+  for (unsigned bit = 48; bit < 64; bit++) {
+    char *start = (char *)((uintptr_t)1 << bit);
+    ck_assert(!registry_insert_huge(start, &huge));
+    ck_assert(is_foreign(at(start)) && is_foreign(0));
+  }
+#endif
+}
+END_TEST
+
 /* ---- no memory ---- */
 
 START_TEST(a_refused_commit_is_answered_from_outside) {
@@ -370,6 +413,7 @@ UNIT_MAIN("registry", everything_is_foreign_at_first, units_of_the_region_from_e
           a_tight_limit_leaves_no_region, superslabs_without_a_region, a_refused_reservation_is_no_region,
           a_full_region_goes_on_outside, what_was_dropped_is_foreign_and_its_descriptor_serves_again,
           each_superslab_is_visited_once, a_huge_mapping_is_known_by_its_start_alone,
+          high_bits_of_an_address_count, high_bits_of_an_address_count_outside, what_lies_over_48_bits_is_refused,
           a_refused_commit_is_answered_from_outside, each_refusal_outside_leaves_nothing_behind,
           no_memory_for_the_map_refuses_a_huge_mapping, lookups_make_no_system_call_and_misses_are_counted,
           threads_open_superslabs_of_their_own, threads_open_them_outside)
