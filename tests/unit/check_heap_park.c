@@ -334,6 +334,8 @@ START_TEST(pages_that_the_kernel_does_not_take_are_not_parked) {
   skip_if_one_page();
   for (unsigned c = 0; c < CLASSES; c++) {
     if (size_classes[classes[c]].capacity <= 12) continue;
+    /* Of few pages the three blocks that stay leave one range. */
+    if (size_classes[classes[c]].units * (size_t)UNIT_SIZE < 16 * os_page_size) continue;
     refuse_and_ask_again(classes[c], c % 3);
   }
 }
@@ -407,7 +409,7 @@ static void free_rest(unsigned count) {
 START_TEST(too_much_that_waits_goes_at_once) {
   skip_if_one_page();
   fill_and_free(12000);
-  ck_assert_uint_gt(heap->parked_kib, 32 << 10);
+  ck_assert_uint_gt(heap->parked_kib, os_page_size > 4096 ? 30 << 10 : 32 << 10);
   ck_assert_uint_le(heap->waiting_units, heap->waiting_bound + 8);
   option.purge_delay_ms = -1;
   free_rest(12000);
