@@ -37,7 +37,8 @@ bool abandoned_add(struct slab *slab, uint32_t used) {
   slab->used = used;
   slab_arm(slab, UINT32_MAX);
   __atomic_store_n(&slab->abandoned_used, used, __ATOMIC_RELAXED);   /* released by the flag */
-  link_slab(slab, slab->free != NULL || slab->parked_blocks != 0 || slab->carved < slab->capacity);
+  bool some = remote_count(__atomic_load_n(&slab->remote, __ATOMIC_RELAXED)) != 0;
+  link_slab(slab, some || slab->free != NULL || slab->parked_blocks != 0 || slab->carved < slab->capacity);
   /* The flag before the owner: a slab without one, and without the flag, would make a pusher in remote_hand_over try
      again and again until this thread runs. */
   uint64_t word = __atomic_fetch_or(&slab->remote, REMOTE_ABANDONED, __ATOMIC_ACQ_REL) | REMOTE_ABANDONED;

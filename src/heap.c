@@ -269,6 +269,7 @@ static struct block *take_block(struct heap *heap, struct slab *slab, bool *zero
     *supplied += count;
     heap->frees[slab->class_index] += count;
   }
+  if (slab->free == NULL && slab->rest != NULL) slab_take_rest(slab);
   if (slab->free != NULL) return slab_pop(slab);
   uint32_t carved = slab->carved;
   struct block *block;
@@ -296,7 +297,8 @@ static struct slab *next_slab(struct heap *heap, unsigned class, unsigned *adopt
   all_link(heap, slab);
   heap_count_parked(heap, 0, slab_parked_bytes(slab));
   slab_arm(slab, UINT32_MAX);
-  uint32_t count = remote_take(slab, false);
+  slab_set_rest(slab, slab->carved - slab->used - slab->parked_blocks);
+  uint32_t count = remote_take(slab, false);   /* the list is empty: no walk */
   heap->frees[class] += count;
   slab->used -= count;
   return slab;
@@ -385,10 +387,10 @@ void heap_retire_idle(struct heap *heap, bool all) {
       if (before != ~now) slab->kept_ms = now;
       continue;
     }
-    if (slab->free == NULL) continue;
+    if (slab->free == NULL && slab->rest == NULL) continue;
     slab->kept_ms = ~now;
     walks--;
-    uint32_t free_count = slab_count_free(slab);
+    uint32_t free_count = slab_join_rest(slab);
     if (!may_leave(slab, free_count, all)) continue;
     leave_current(heap, slab, free_count);
     struct slab *gone = after_frees(heap, slab);
@@ -511,7 +513,7 @@ void heap_tick(struct heap *heap) {
 bool heap_grow_run(struct heap *heap, struct slab *slab, unsigned class_index) {
   const struct size_class *row = &size_classes[class_index];
   if (slab->capacity != 1 || row->capacity != 1 || row->units < slab->units || slab->carved != 1) return false;
-  if (row->units > slab->units && !superslab_extend_span(slab->superslab, slab->first, slab->units, row->units)) return false;
+  if (row->units > slab->units && !superslab_extend_span(superslab_of(slab), slab->first, slab->units, row->units)) return false;
   lock_acquire(&heap->lock);
   unsigned old = slab->class_index;
   if (slab->state == SLAB_CURRENT) leave_current(heap, slab, 0);   /* its one block is in use: the list is empty */

@@ -63,11 +63,12 @@ struct heap *heap_open(uintptr_t id) {
   return heap;
 }
 
-/* The settled count of blocks in use, whatever the state; the slab is on no queue afterwards. Lock of the heap. */
+/* The settled count of blocks that have not come back to the list, whatever the state; the slab is on no queue
+   afterwards. What is on the remote list stays there: for whoever adopts the slab. Lock of the heap. */
 static void settle_for_good(struct heap *heap, struct slab *slab) {
   unsigned class = slab->class_index;
   if (slab->state == SLAB_CURRENT) {
-    uint32_t free_count = slab_count_free(slab);
+    uint32_t free_count = slab_join_rest(slab);
     uint32_t freed = slab->armed - slab->countdown;
     heap->frees[class] += freed;
     heap->supplied[class] += freed - (uint64_t)free_count;
@@ -80,9 +81,6 @@ static void settle_for_good(struct heap *heap, struct slab *slab) {
   slab->shared = slab->waiting = 0;
   slab->state = SLAB_FULL;
   slab_arm(slab, UINT32_MAX);
-  uint32_t count = remote_take(slab, false);
-  heap->frees[class] += count;
-  slab->used -= count;
 }
 
 /* Every slab is given up: those without a block in use are returned as a chain, the others abandoned. */

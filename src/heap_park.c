@@ -152,7 +152,7 @@ static void take_refused_back(struct heap *heap, const struct tour *tour) {
 /* Lock not held. Returns the bytes that went back. */
 static size_t give_pages_back(struct heap *heap, struct tour *tour) {
   if (tour->batch.count == 0) return 0;
-  for (unsigned i = 0; i < tour->parked_count; i++) superslab_end_huge(tour->parked[i].slab->superslab);
+  for (unsigned i = 0; i < tour->parked_count; i++) superslab_end_huge(superslab_of(tour->parked[i].slab));
   purge_batch_issue(&tour->batch);
   size_t bytes = 0;
   for (unsigned i = 0; i < tour->batch.count; i++)

@@ -6,7 +6,7 @@
 struct slab slab_none;
 
 void slab_set_owner(struct slab *slab, uintptr_t owner) {
-  struct superslab *superslab = slab->superslab;
+  struct superslab *superslab = superslab_of(slab);
   for (unsigned unit = slab->first; unit < (unsigned)slab->first + slab->units; unit++) {
     if (owner != OWNER_NONE) __atomic_store_n(&superslab->slab_words[unit], slab, __ATOMIC_RELAXED);
     __atomic_store_n(&superslab->owner_words[unit], owner, __ATOMIC_RELEASE);   /* pairs with registry_lookup */
@@ -27,7 +27,8 @@ struct slab *slab_create(struct heap *heap, unsigned class_index) {
   slab->capacity = row->capacity;
   slab->carved = slab->used = 0;
   slab_arm(slab, UINT32_MAX);
-  slab->superslab = span.superslab;
+  slab->rest = NULL;
+  slab->rest_count = 0;
   slab->start = span.superslab->base + (size_t)span.first * UNIT_SIZE;
   slab->class_index = (uint8_t)class_index;
   slab->state = SLAB_NONE;
@@ -59,7 +60,7 @@ void slab_destroy(struct slab *slab) {
   slab->parked_blocks = 0;
   set_parked(slab, 0);
   __atomic_store_n(&slab->heap, NULL, __ATOMIC_RELEASE);
-  superslab_free_span(slab->superslab, slab->first, slab->units);
+  superslab_free_span(superslab_of(slab), slab->first, slab->units);
 }
 
 static unsigned granule_of(const struct slab *slab, size_t offset) {
@@ -83,6 +84,7 @@ static void set_carved(struct slab *slab, uint32_t carved) {
 
 enum {
   CARVE_RESIDENT = 16,   /* blocks of a slab whose pages are there are carved so many at a time */
+  REST_BLOCKS = 64,      /* of the rest, taken at a time */
   PARK_SHARE = 8         /* an eighth of a slab is worth the walk and the calls */
 };
 
@@ -119,7 +121,37 @@ struct block *slab_carve_one(struct slab *slab) {
 uint32_t slab_count_free(const struct slab *slab) {
   uint32_t count = 0;
   for (const struct block *block = slab->free; block != NULL && count <= slab->capacity; block = block->next) count++;
-  return count + slab->parked_blocks;
+  return count + slab->rest_count + slab->parked_blocks;
+}
+
+/* --- the rest --- */
+
+void slab_set_rest(struct slab *slab, uint32_t count) {
+  slab->rest = slab->free;
+  slab->rest_count = (uint16_t)count;
+  slab->free = NULL;
+}
+
+void slab_take_rest(struct slab *slab) {
+  struct block *last = slab->rest;
+  uint16_t count = 1;
+  for (; count < REST_BLOCKS && last->next != NULL; count++) last = last->next;
+  slab->free = slab->rest;
+  slab->rest = last->next;
+  last->next = NULL;
+  /* After fork() has cut its thread off the list may be one block longer than was counted. */
+  uint16_t left = slab->rest_count > count ? (uint16_t)(slab->rest_count - count) : 1;
+  slab->rest_count = slab->rest != NULL ? left : 0;
+}
+
+uint32_t slab_join_rest(struct slab *slab) {
+  uint32_t count = slab->rest_count + slab->parked_blocks;
+  struct block **link = &slab->free;
+  for (; *link != NULL; link = &(*link)->next) count++;
+  *link = slab->rest;
+  slab->rest = NULL;
+  slab->rest_count = 0;
+  return count;
 }
 
 /* --- parked pages --- */
@@ -225,7 +257,7 @@ bool slab_park(struct slab *slab, uintptr_t owner, struct purge_batch *batch) {
   if (added == 0) return false;
   bool first = slab->parked_blocks == 0;
   set_parked(slab, slab->parked | added);
-  slab->parked_blocks += take_off_list(slab, added);
+  slab->parked_blocks = (uint16_t)(slab->parked_blocks + take_off_list(slab, added));
   if (first && slab_owner_word(slab, owner) != owner) slab_set_owner(slab, owner | OWNER_SLOW);
   return added == mask;
 }
@@ -240,7 +272,7 @@ static void unpark_granule(struct slab *slab, unsigned granule) {
       struct block *block = block_at(slab, i);
       slab_push(slab, block, block_key(block));
     }
-    slab->parked_blocks -= end - first;
+    slab->parked_blocks = (uint16_t)(slab->parked_blocks - (end - first));
     /* Granules that lie wholly within the last one are in use with it. */
     unsigned behind = granule_of(slab, (size_t)end * slab->block_size);
     if (behind > granule + 1) bits |= granule_mask(granule + 1, behind - 1);

@@ -2,8 +2,9 @@
 
    Invariants
      carved <= capacity; blocks [0, carved) have been on a list or handed out at least once
-     carved == used + (blocks on free) + parked_blocks, where used counts live blocks and blocks that
-       wait in another thread's batch or on the remote list
+     carved == used + (blocks on free) + rest_count + parked_blocks, where used counts live blocks and blocks
+       that wait in another thread's batch or on the remote list
+     rest is not NULL only in a current slab that was adopted
      a block on a free list has the key word (region_key ^ address) as second word
      parked_blocks blocks start in granules of the mask parked; none of them is on a list or in use
      the owner words of a slab with parked blocks carry OWNER_SLOW (where there are checks)
@@ -63,10 +64,10 @@ struct slab {
   uint32_t parked_ms;        /* when it last had granules parked; low bits of the clock */
   uint32_t event_ms;         /* CURRENT: when frees were last counted, or since when; low bits of the clock */
 
-  /* Line 1: owner only, cold. superslab, start, first, units: constant while the slab lives. */
+  /* Line 1: owner only, cold. start, first, units: constant while the slab lives. */
   struct slab *next, *previous;           /* queue of its class in the heap, or the abandoned list (lock ABANDONED) */
   struct slab *all_next, *all_previous;   /* all slabs of the heap */
-  struct superslab *superslab;
+  struct block *rest;                     /* CURRENT, adopted: what follows the list, rest_count blocks */
   char *start;
   uint8_t class_index;
   uint8_t state;                          /* enum slab_state */
@@ -76,7 +77,7 @@ struct slab {
   uint8_t waiting;                        /* PARTIAL: units if it waits to be looked at for pages to park, else 0 */
   uint32_t kept_ms;                       /* EMPTY: since when; PARTIAL: seen waiting since when, 0: not yet (low bits of the
                                              clock); CURRENT: activity when last looked at */
-  uint32_t parked_blocks;
+  uint16_t parked_blocks, rest_count;
 
   /* Line 2: read and written by other threads. */
   HAK_LINE_ALIGNED uint64_t remote;       /* the remote word, see remote.h */
@@ -166,8 +167,17 @@ void slab_set_owner(struct slab *slab, uintptr_t owner);
 bool slab_carve(struct slab *slab);
 /* The next block straight from the bump, on no list; NULL: nothing left. */
 struct block *slab_carve_one(struct slab *slab);
-/* Free blocks: those on the list, by walking, which stops at capacity + 1, and the parked ones. */
+/* Free blocks: those on the list, by walking, which stops at capacity + 1, the rest, and the parked ones. */
 uint32_t slab_count_free(const struct slab *slab);
+/* The rest. Malloc does not count, and so the list of a current slab is walked when its thread ends; a slab that goes from
+   thread to thread would have its whole list walked by each. An adopter keeps what it has counted as the rest and takes
+   some blocks at a time: then it walks what it has taken and freed itself.
+   All of the list becomes the rest, so many blocks. */
+void slab_set_rest(struct slab *slab, uint32_t count);
+/* Puts some of the rest on the list, which is empty; the rest is not. */
+void slab_take_rest(struct slab *slab);
+/* Puts all of it behind the list; returns the free blocks, as slab_count_free. */
+uint32_t slab_join_rest(struct slab *slab);
 /* Parks the granules in which no block is in use, as far as the batch has room, if they are an eighth of the
    slab or more; the caller issues the batch, without a lock. Has the owner words changed when these are the
    first. False: the batch is full, something is left. */

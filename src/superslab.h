@@ -34,6 +34,10 @@ struct span {
   bool zeroed;                      /* all of it reads as zero */
 };
 
+HAK_INLINE struct superslab *superslab_of(struct slab *slab) {
+  return (struct superslab *)(void *)((char *)(slab - slab->first) - offsetof(struct superslab, slabs));
+}
+
 /* units: 1 to 32 consecutive units of one SuperSlab, committed. False: no memory. No lock is held. */
 bool superslab_alloc_span(unsigned units, struct span *span);
 /* The pages may be dirty. Its owner words are OWNER_NONE already. May purge. */

@@ -69,7 +69,8 @@ START_TEST(the_count_is_right_in_every_state) {
   ck_assert_uint_eq(current->abandoned_used, 8);
   ck_assert_uint_eq(full->abandoned_used, full->capacity - 1);
   ck_assert_uint_eq(partial->abandoned_used, in_partial);
-  ck_assert_uint_eq(remote->abandoned_used, capacity - 6);
+  ck_assert_uint_eq(remote->abandoned_used, capacity);   /* the six wait on the remote list */
+  ck_assert_uint_eq(remote_count(remote->remote), 6);
   ck_assert_uint_eq(registry_lookup(empty_start).owner, OWNER_NONE);
   ck_assert_uint_eq(counter_get(COUNT_ABANDONED), 4 + 3);   /* and the current ones of three classes */
 }
@@ -159,7 +160,8 @@ START_TEST(references_on_a_closing_heaps_stack_are_not_lost) {
   ck_assert_ptr_eq(heap->pending, slab);
   heap_close(heap);
   ck_assert_uint_eq(slab->remote & REMOTE_FLAGS, REMOTE_ABANDONED);
-  ck_assert_uint_eq(slab->abandoned_used, 9);
+  ck_assert_uint_eq(slab->abandoned_used, 10);
+  ck_assert_uint_eq(remote_count(slab->remote), 1);
   struct heap *again = open_another();   /* the same memory: the stack starts empty */
   ck_assert_ptr_eq(again, heap);
   ck_assert_ptr_null(again->pending);
@@ -204,6 +206,43 @@ START_TEST(blocks_of_the_dead_are_local_frees_of_the_adopter) {
   heap_free_local(slab_of(mine[count]), mine[count]);
   heap_close(other);
   ck_assert_uint_eq(counter_get(COUNT_SPAN_BYTES), 0);
+}
+END_TEST
+
+static uint32_t listed(const struct slab *slab) {
+  uint32_t count = 0;
+  for (const struct block *at = slab->free; at != NULL; at = at->next) count++;
+  return count;
+}
+
+/* A slab that goes from thread to thread: each walks as much of the list as it has used. */
+START_TEST(the_list_of_the_dead_is_not_walked_again) {
+  enum { LEFT = 100, TAKEN = 200 };
+  struct slab *slab = fill(3, 1000);
+  ck_assert_uint_eq(slab->capacity, 1024);
+  for (unsigned i = LEFT; i < 1000; i++) heap_free_local(slab, block[i]);
+  heap_close(heap);
+  ck_assert_uint_eq(slab->abandoned_used, LEFT);
+  ck_assert_uint_eq(listed(slab), slab->carved - LEFT);
+  struct heap *other = open_another();
+  static struct block *mine[TAKEN];
+  for (unsigned i = 0; i < TAKEN; i++) {
+    mine[i] = heap_alloc(other, 3, NULL);
+    require(slab_of(mine[i]) == slab);
+    for (unsigned k = 0; k < i; k++) require(mine[k] != mine[i]);
+    require(listed(slab) < 64);
+    require(slab_count_free(slab) == slab->carved - LEFT - i - 1);
+  }
+  ck_assert_uint_eq(slab->rest_count, slab->carved - LEFT - TAKEN - listed(slab));
+  heap_close(other);
+  ck_assert_ptr_null(slab->rest);
+  ck_assert_uint_eq(slab->abandoned_used, LEFT + TAKEN);
+  ck_assert_uint_eq(listed(slab), slab->carved - LEFT - TAKEN);
+  /* All of it can be had, and then there is no more. */
+  struct heap *third = open_another();
+  for (uint32_t i = slab->capacity - LEFT - TAKEN; i > 0; i--) require(slab_of(heap_alloc(third, 3, NULL)) == slab);
+  ck_assert_ptr_ne(slab_of(heap_alloc(third, 3, NULL)), slab);
+  ck_assert(slab->rest == NULL && slab->rest_count == 0 && slab->used == slab->capacity);
 }
 END_TEST
 
@@ -273,7 +312,8 @@ UNIT_MAIN_WITH("abandoned", start, NULL, a_slab_with_blocks_is_abandoned, the_co
                a_batch_can_bring_the_last_blocks, pushes_to_an_abandoned_slab_set_no_pending,
                a_reference_to_an_abandoned_slab_ends, a_closed_heap_takes_no_reference,
                references_on_a_closing_heaps_stack_are_not_lost,
-               a_heap_adopts_before_it_grows, blocks_of_the_dead_are_local_frees_of_the_adopter,
+               a_heap_adopts_before_it_grows, the_list_of_the_dead_is_not_walked_again,
+               blocks_of_the_dead_are_local_frees_of_the_adopter,
                blocks_that_came_back_meanwhile_are_taken_with_the_slab,
                slabs_with_room_are_adopted_before_full_ones, only_a_few_full_slabs_are_tried,
                a_slab_is_adopted_for_its_class_alone, what_is_whole_in_a_forked_child_goes)

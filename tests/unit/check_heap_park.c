@@ -344,10 +344,10 @@ END_TEST
 START_TEST(no_huge_page_takes_their_place) {
   skip_if_one_page();
   struct slab *slab = full_slab(15);
-  slab->superslab->huge_pages = true;
+  superslab_of(slab)->huge_pages = true;
   free_but(slab, keep_first);
   heap_park_all(heap);
-  ck_assert(!slab->superslab->huge_pages);
+  ck_assert(!superslab_of(slab)->huge_pages);
   ck_assert_int_eq(kernel.last_advice, MADV_NOHUGEPAGE);
 }
 END_TEST

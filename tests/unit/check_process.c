@@ -132,7 +132,7 @@ START_TEST(without_a_reservation_it_starts_all_the_same) {
   kernel.refuse_reserve = true;
   expect_ready();
   ck_assert_uint_eq(region_units, 0);
-  ck_assert(slab_of(hak_malloc(100))->superslab->outside);
+  ck_assert(superslab_of(slab_of(hak_malloc(100)))->outside);
 }
 END_TEST
 

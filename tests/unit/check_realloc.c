@@ -141,7 +141,7 @@ END_TEST
 /* Runs in one SuperSlab, side by side: the first grows into the place of the second. */
 START_TEST(a_run_grows_where_it_is) {
   void *run = take(300 * KIB), *behind = take(500 * KIB), *last = take(500 * KIB);
-  require(slab_of(run)->superslab == slab_of(behind)->superslab);
+  require(superslab_of(slab_of(run)) == superslab_of(slab_of(behind)));
   hak_free(behind);
   hak_trim(0);
   fill(run, 300 * KIB);

@@ -51,6 +51,7 @@ START_TEST(slabs_hold_as_many_blocks_as_fit) {
     require(class == 0 || row->block_size > size_classes[class - 1].block_size);
     require(row->units >= 1 && row->units <= SUPERSLAB_UNITS && row->capacity >= 1);
     require((size_t)row->capacity * row->block_size <= bytes);
+    require(row->capacity <= UINT16_MAX);   /* parked_blocks and rest_count of a slab */
     require(bytes - (size_t)row->capacity * row->block_size < UNIT_SIZE || class < CLASS_MID_FIRST);
     if (class < CLASS_RUN_FIRST) require((size_t)(row->capacity + 1) * row->block_size > bytes);
     else require(row->capacity == 1 && bytes - row->block_size < UNIT_SIZE);

@@ -86,7 +86,7 @@ START_TEST(blocks_are_told_anywhere) {
   unsigned outside = 0;
   for (unsigned i = 0; i < 5 * SUPERSLAB_UNITS; i++) {
     struct slab *slab = make(i % CLASS_MID_FIRST);
-    outside += slab->superslab->outside;
+    outside += superslab_of(slab)->outside;
     carve_all(slab);
     for (size_t at = 0; at < bytes_of(slab); at += i % 3 + 1) check_offset(slab, at);
   }
@@ -114,7 +114,7 @@ START_TEST(a_fresh_slab_is_empty_and_unknown_until_it_has_an_owner) {
     require(slab->capacity == size_classes[class].capacity && slab->class_index == class);
     require(is_aligned(slab->start, UNIT_SIZE) && slab->heap == &some_heap &&
             remote_count(slab->remote) == 0);
-    require(slab->start == slab->superslab->base + (size_t)slab->first * UNIT_SIZE);
+    require(slab->start == superslab_of(slab)->base + (size_t)slab->first * UNIT_SIZE);
     for (size_t at = 0; at < bytes_of(slab); at += UNIT_SIZE)
       require(registry_lookup(slab->start + at).owner == OWNER_NONE);
     slab_set_owner(slab, 0x4560);
