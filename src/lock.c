@@ -11,7 +11,7 @@
 #include "message.h"
 
 enum {
-  SPIN_ROUNDS = 100,
+  SPIN_ROUNDS = 500,   /* longer than an interrupt takes, which the holder may be in: a fourth of the calls of 100 */
   FUTEX_WAIT_PRIVATE_OP = 0 | 128,   /* linux/futex.h: FUTEX_WAIT | FUTEX_PRIVATE_FLAG */
   FUTEX_WAKE_PRIVATE_OP = 1 | 128
 };
