@@ -38,7 +38,7 @@ endif
 
 # Programs in check_PROGRAMS that are started by another test go to check_PROGRAMS only.
 unit_tests =
-EXTRA_DIST += tests/emulated.h tests/unit/unit.h tests/unit/core.h
+EXTRA_DIST += tests/README tests/emulated.h tests/unit/unit.h tests/unit/core.h
 
 # ---- unit tests: tests/unit/check_<module>.c
 if HAVE_CHECK
