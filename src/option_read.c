@@ -166,6 +166,12 @@ static void complain(void *context, enum option_source source, unsigned line, co
   }
 }
 
+/* The last call for a row is the one that counts. */
+static void note_source(void *context, size_t row, enum option_source source, unsigned line) {
+  (void)context, (void)line;
+  if (option_table[row].kind == KIND_FOLDER) option_stats_dir_from_file = source == OPTION_FILE;
+}
+
 /* What writes files or on other people's descriptors. */
 static void be_silent(void) {
   option.stats = STATS_OFF;
@@ -176,7 +182,7 @@ static void be_silent(void) {
 
 void options_init(char *const *environment, const struct options_file *file, bool interposer, bool secure) {
   struct complaints complaints = { .environment = 0 };
-  const struct options_watcher watcher = { &complaints, NULL, complain, false };
+  const struct options_watcher watcher = { &complaints, note_source, complain, false };
   message_muted = secure;
   options_read(secure ? NULL : environment, file, interposer, &watcher);
   if (secure) be_silent();

@@ -10,6 +10,7 @@
 HAK_CONSTANT struct option_values option;
 HAK_CONSTANT char option_log_file[OPTION_PATH_MAX];
 HAK_CONSTANT char option_stats_dir[OPTION_PATH_MAX];
+HAK_CONSTANT bool option_stats_dir_from_file;
 
 static long *value_of(const struct option_definition *row) {
   return (long *)(void *)((char *)&option + row->place);

@@ -44,6 +44,7 @@ struct option_values {
 extern HAK_HIDDEN struct option_values option;            /* the values in force */
 extern char option_log_file[OPTION_PATH_MAX];  /* "" : stderr; %p not yet replaced */
 extern char option_stats_dir[OPTION_PATH_MAX]; /* "" : none */
+extern bool option_stats_dir_from_file;        /* the configuration file names it, for whoever reads that */
 
 #define OPTION_PREFIX "HAKMEM_"
 

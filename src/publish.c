@@ -133,8 +133,11 @@ void publish_now_and_then(void) {
 
 /* ---- start, fork, end */
 
-/* The errors that say something of this process and its surroundings, not of the folder. */
+/* The errors that say something of this process and its surroundings, not of the folder. The folder that the file names
+   for all programs may not be there yet: those that start a machine are among them, and whoever runs in a root of
+   its own. */
 static bool is_restriction(int error) {
+  if (error == ENOENT || error == ENOTDIR) return option_stats_dir_from_file;
   return error == EPERM || error == EACCES || error == EROFS || error == ENOSYS || error == EMFILE ||
          error == ENFILE || error == EFBIG;
 }

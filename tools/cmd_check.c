@@ -33,6 +33,16 @@ static bool check_access(const char *path)
   return good;
 }
 
+/* The folder that all programs are to publish their figures in; those that find none are told nothing. */
+static bool check_stats_dir(void)
+{
+  struct stat status;
+  if (option_stats_dir[0] == '\0' || (stat(option_stats_dir, &status) == 0 && S_ISDIR(status.st_mode)))
+    return true;
+  printf("STATS_DIR: there is no folder %s; no figures are published\n", option_stats_dir);
+  return false;
+}
+
 static int run(const struct command *self, int argc, char **argv)
 {
   static const struct option names[] = {{0}};
@@ -52,6 +62,7 @@ static int run(const struct command *self, int argc, char **argv)
     printf("%s: there is no such file\n", path);
     good = false;
   }
+  good &= check_stats_dir();
   settings_free(&settings);
   return good ? TOOL_OK : TOOL_FAILED;
 }

@@ -210,6 +210,19 @@ test_secure_processes() {
   expect_equal "one that asks for reports" "$(cat "$tmp/out" "$tmp/err")" "secure=1 ours=1"
 }
 
+# The programs that start a machine run before the folder is made; the one that sets it for itself wants to know.
+test_a_folder_for_figures_that_is_not_there_yet() {
+  echo "STATS_DIR=$tmp/later" >"$tmp/conf"
+  with_conf "$run" "$helper" >"$tmp/out" 2>"$tmp/err"
+  expect_equal "standard error" "$(cat "$tmp/err")" ""
+  expect_equal "output" "$(cat "$tmp/out")" "secure=0 ours=1"
+  with_conf "HAKMEM_STATS_DIR=\$tmp/later $run" "$helper" >"$tmp/out" 2>"$tmp/err"
+  expect_equal "lines" "$(grep -c 'no figures are published' "$tmp/err")" 1
+  mkdir -m 1777 "$tmp/later"
+  with_conf "$run" "$helper" >"$tmp/out" 2>"$tmp/err"
+  expect_equal "files" "$(ls "$tmp/later")" "hakmem-figures.$(id -u)"
+}
+
 test_the_file_that_is_shipped() {
   with_conf "cp '$source_dir/../../hakmem.conf' \"\$conf\"; cp \"\$2\" \"\$tmp/firefox-esr\"
     LD_PRELOAD=\$preload \"\$1\"; LD_PRELOAD=\$preload \"\$tmp/firefox-esr\"" "$helper" "$helper" >"$tmp/out" 2>"$tmp/err"

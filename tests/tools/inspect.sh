@@ -66,6 +66,11 @@ END
   status=0
   "$tool" check "$tmp/none" >"$tmp/out" || status=$?
   expect_equal "status without the file" "$status $(cat "$tmp/out")" "1 $tmp/none: there is no such file"
+  echo "STATS_DIR=$tmp/none" >"$tmp/conf"
+  status=0
+  "$tool" check "$tmp/conf" >"$tmp/out" || status=$?
+  expect_equal "without the folder for figures" "$status $(cat "$tmp/out")" \
+    "1 STATS_DIR: there is no folder $tmp/none; no figures are published"
   "$tool" check / >"$tmp/out" && fail "a folder is in order"
   expect_equal "a folder" "$(cat "$tmp/out")" "/: is not a regular file; it is ignored"
 }
