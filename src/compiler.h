@@ -9,6 +9,8 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
+/* Reads memory that others may be writing, and takes whatever it finds as a hint. */
+#define HAK_GUESS __attribute__((noinline, no_sanitize("thread")))
 #define HAK_COLD __attribute__((noinline, cold))
 #define HAK_NOINLINE __attribute__((noinline))
 #define HAK_INLINE static inline __attribute__((always_inline))

@@ -85,6 +85,7 @@ static void set_carved(struct slab *slab, uint32_t carved) {
 enum {
   CARVE_RESIDENT = 16,   /* blocks of a slab whose pages are there are carved so many at a time */
   REST_BLOCKS = 64,      /* of the rest, taken at a time */
+  GUESSED_BLOCK = 1024,  /* up to here the keys of blocks in use are looked at too */
   PARK_SHARE = 8         /* an eighth of a slab is worth the walk and the calls */
 };
 
@@ -202,6 +203,38 @@ static uint64_t parkable(const struct slab *slab) {
   return mask & ~slab->parked;
 }
 
+/* True if all blocks [first, end) look free. */
+HAK_GUESS static bool look_free(const struct slab *slab, uint32_t first, uint32_t end) {
+  uintptr_t secret = region_key;
+  for (const char *p = slab->start + (size_t)first * slab->block_size; first != end; p += slab->block_size, first++)
+    if (((const struct block *)(const void *)p)->key != ((uintptr_t)p ^ secret)) return false;
+  return true;
+}
+
+/* False: a look at the keys, a few for each granule that has a block in use, says that fewer than wanted granules
+   could be parked. The list of a slab whose frees are all over the place is one cache miss after the other, and in
+   vain. A larger block may be in use and have a page that must not be read (mprotect); its slab has a short list. */
+static bool may_be_parkable(const struct slab *slab, unsigned granules, unsigned wanted) {
+  if (!CHECKS || slab->block_size > GUESSED_BLOCK) return true;
+  unsigned found = 0;
+  for (unsigned g = 0; g < granules && found < wanted; g++) {
+    uint32_t first, end;
+    if ((slab->parked >> g & 1) != 0) continue;
+    blocks_from(slab, g, &first, &end);
+    found += first != end && look_free(slab, first, end);
+  }
+  return found == wanted;
+}
+
+/* The list is in the order of the frees, and its links are cold: all at once they come ten times faster than one after the
+   other. */
+static void fetch_links(const struct slab *slab) {
+  unsigned shift = slab_granule_shift(slab);
+  uint32_t step = slab->block_size < CACHE_LINE ? CACHE_LINE : slab->block_size, end = slab->carved * slab->block_size;
+  for (uint32_t offset = 0; offset < end; offset += step)
+    if ((slab->parked >> (offset >> shift) & 1) == 0) __builtin_prefetch(slab->start + offset, 1, 2);
+}
+
 /* Adds the runs of mask to the batch; returns what had room. */
 static uint64_t add_runs(const struct slab *slab, uint64_t mask, struct purge_batch *batch) {
   unsigned shift = slab_granule_shift(slab);
@@ -250,9 +283,12 @@ static void forget_stale(struct slab *slab) {
 
 bool slab_park(struct slab *slab, uintptr_t owner, struct purge_batch *batch) {
   unsigned granules = (unsigned)(((uint32_t)slab->units << UNIT_SHIFT) >> slab_granule_shift(slab));
+  unsigned wanted = (granules + PARK_SHARE - 1) / PARK_SHARE;
   forget_stale(slab);
+  if (!may_be_parkable(slab, granules, wanted)) return true;
+  fetch_links(slab);
   uint64_t mask = parkable(slab);
-  if ((unsigned)__builtin_popcountll(mask) < (granules + PARK_SHARE - 1) / PARK_SHARE) return true;
+  if ((unsigned)__builtin_popcountll(mask) < wanted) return true;
   uint64_t added = add_runs(slab, mask, batch);
   if (added == 0) return false;
   bool first = slab->parked_blocks == 0;

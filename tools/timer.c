@@ -58,7 +58,8 @@ static bool start_systemd_timer(int64_t deadline)
     return false;
   own[length] = '\0';
   char *when = tool_format("--on-active=%" PRId64 "ms", deadline - timer_now());
-  const char *const words[] = {"systemd-run", "--quiet", "--collect", when, "--timer-property=AccuracySec=1s",
+  char *unit = tool_format("--unit=hakmemctl-trial-%" PRId64, deadline);   /* for who looks at list-timers */
+  const char *const words[] = {"systemd-run", "--quiet", "--collect", unit, when, "--timer-property=AccuracySec=1s",
                                "--description=end of the trial of libhakmem", own, "disable", "--if-expired",
                                NULL};
   pid_t child = fork();
@@ -68,6 +69,7 @@ static bool start_systemd_timer(int64_t deadline)
     _exit(TOOL_NOT_FOUND);
   }
   free(when);
+  free(unit);
   int status = 0;
   return child > 0 && waitpid(child, &status, 0) == child && status == 0;
 }
