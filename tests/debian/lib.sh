@@ -167,6 +167,6 @@ install_packages() {
   mkdir "$root/packages"
   cp "$work"/packages/*.deb "$root/packages"
   rm -f "$root"/packages/*-dbgsym_*.deb
-  inside sh -c 'cd /packages && apt-get -qy --no-install-recommends install ./*.deb'
+  inside sh -c 'cd /packages && apt-get -qy --no-install-recommends --reinstall install ./*.deb'
   inside dpkg -l libhakmem libhakmem0 libhakmem-dev libhakmem-tools
 }
