@@ -25,7 +25,8 @@ static bool take_if_whole(struct slab *slab, uint64_t word) {
   frees_of_whole[slab->class_index] += remote_count(word);
   __atomic_fetch_and(&slab->remote, REMOTE_PENDING, __ATOMIC_ACQ_REL);
   slab->state = SLAB_NONE;
-  slab->free = NULL;
+  slab->free = slab->rest = NULL;
+  slab->rest_count = 0;
   slab->used = 0;
   return true;
 }
@@ -38,7 +39,7 @@ bool abandoned_add(struct slab *slab, uint32_t used) {
   slab_arm(slab, UINT32_MAX);
   __atomic_store_n(&slab->abandoned_used, used, __ATOMIC_RELAXED);   /* released by the flag */
   bool some = remote_count(__atomic_load_n(&slab->remote, __ATOMIC_RELAXED)) != 0;
-  link_slab(slab, some || slab->free != NULL || slab->parked_blocks != 0 || slab->carved < slab->capacity);
+  link_slab(slab, some || slab->free != NULL || slab->rest != NULL || slab->parked_blocks != 0 || slab->carved < slab->capacity);
   /* The flag before the owner: a slab without one, and without the flag, would make a pusher in remote_hand_over try
      again and again until this thread runs. */
   uint64_t word = __atomic_fetch_or(&slab->remote, REMOTE_ABANDONED, __ATOMIC_ACQ_REL) | REMOTE_ABANDONED;

@@ -24,7 +24,8 @@ enum {
   RELEASE_SLABS = 16,            /* EMPTY slabs that grow too old, given up by one slow path */
   RELEASE_LOOKS = 16,            /* looks for them in the time that they may stay */
   REUSE_SLABS = 4,               /* of them, given up for one slab of another class */
-  DRAIN_SLABS = 16,              /* pending slabs taken in by one slow path */
+  DRAIN_SLABS = 16,              /* pending slabs taken in by one slow path, until one of the class is found */
+  TICK_DRAIN_SLABS = 4,          /* and by a tick */
   ADOPT_TRIES = 4
 };
 
@@ -236,24 +237,24 @@ static struct slab *take_in(struct heap *heap, struct slab *slab) {
   return after_frees(heap, slab);
 }
 
-/* Lock held. */
-static void drain_locked(struct heap *heap, unsigned limit, struct leftovers *left) {
-  struct slab *slab;
-  while (limit-- > 0 && (slab = take_pending(heap)) != NULL) {
-    if (__atomic_load_n(&slab->heap, __ATOMIC_ACQUIRE) != heap) {
-      slab->pending_next = left->hand_over;
-      left->hand_over = slab;
-      continue;
-    }
-    struct slab *gone = take_in(heap, slab);
-    if (gone != NULL) leave_to_destroy(left, gone);
+/* One pending slab. False: there was none. Lock held. */
+static bool drain_one(struct heap *heap, struct leftovers *left) {
+  struct slab *slab = take_pending(heap);
+  if (slab == NULL) return false;
+  if (__atomic_load_n(&slab->heap, __ATOMIC_ACQUIRE) != heap) {
+    slab->pending_next = left->hand_over;
+    left->hand_over = slab;
+    return true;
   }
+  struct slab *gone = take_in(heap, slab);
+  if (gone != NULL) leave_to_destroy(left, gone);
+  return true;
 }
 
 void heap_drain_pending(struct heap *heap, unsigned limit) {
   struct leftovers left = { NULL, NULL };
   lock_acquire(&heap->lock);
-  drain_locked(heap, limit, &left);
+  while (limit-- > 0 && drain_one(heap, &left)) {}
   lock_release(&heap->lock);
   finish(&left);
 }
@@ -285,12 +286,10 @@ static struct block *take_block(struct heap *heap, struct slab *slab, bool *zero
 
 /* A slab with room, or that may have some: queued, handed back by others, or adopted. */
 static struct slab *next_slab(struct heap *heap, unsigned class, unsigned *adoptions, struct leftovers *left) {
-  struct slab *slab = heap->queue[class].head;
+  struct slab *slab;
+  for (unsigned drained = 0; (slab = heap->queue[class].head) == NULL; drained++)
+    if (drained == DRAIN_SLABS || !drain_one(heap, left)) break;
   if (slab != NULL) return slab;
-  if (heap->pending_private != NULL || __atomic_load_n(&heap->pending, __ATOMIC_RELAXED) != NULL) {
-    drain_locked(heap, DRAIN_SLABS, left);
-    if (heap->queue[class].head != NULL) return heap->queue[class].head;
-  }
   if ((*adoptions)++ >= ADOPT_TRIES) return NULL;
   slab = abandoned_adopt(heap, class);
   if (slab == NULL) return NULL;
@@ -298,7 +297,7 @@ static struct slab *next_slab(struct heap *heap, unsigned class, unsigned *adopt
   heap_count_parked(heap, 0, slab_parked_bytes(slab));
   slab_arm(slab, UINT32_MAX);
   slab_set_rest(slab, slab->carved - slab->used - slab->parked_blocks);
-  uint32_t count = remote_take(slab, false);   /* the list is empty: no walk */
+  uint32_t count = remote_take(slab, false);   /* an empty list, mostly: no walk */
   heap->frees[class] += count;
   slab->used -= count;
   return slab;
@@ -487,7 +486,7 @@ HAK_CONSTANT void (*heap_publish)(void);
 static HAK_NOINLINE void tick(struct heap *heap) {
   heap->ticks = 0;
   remote_flush(heap);
-  heap_drain_pending(heap, DRAIN_SLABS);
+  heap_drain_pending(heap, TICK_DRAIN_SLABS);
   uint64_t now_ms = os_now_ms(), before_ms = heap->clock_ms;
   heap->clock_ms = now_ms;
   if (option.purge_delay_ms >= 0 && now_ms - heap->looked_ms > (uint64_t)option.purge_delay_ms) {

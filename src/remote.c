@@ -148,12 +148,9 @@ uint32_t remote_take(struct slab *slab, bool settled) {
   uint64_t old = __atomic_fetch_and(&slab->remote, settled ? REMOTE_ABANDONED : REMOTE_FLAGS, __ATOMIC_ACQ_REL);
   struct block *head = remote_head(slab, old);
   if (head == NULL) return 0;
-  if (slab->free != NULL) {
-    struct block *tail = head;
-    while (tail->next != NULL) tail = tail->next;
-    tail->next = slab->free;
-  }
-  compiler_barrier();
-  slab->free = head;
-  return remote_count(old);
+  uint32_t count = remote_count(old);
+  if (slab->free == NULL) slab->free = head;
+  else if (slab->rest == NULL) slab_put_rest(slab, head, count);
+  else slab_put_in_front(slab, head);
+  return count;
 }

@@ -127,13 +127,32 @@ uint32_t slab_count_free(const struct slab *slab) {
 
 /* --- the rest --- */
 
-void slab_set_rest(struct slab *slab, uint32_t count) {
-  slab->rest = slab->free;
+void slab_put_rest(struct slab *slab, struct block *list, uint32_t count) {
+  slab->rest = list;
   slab->rest_count = (uint16_t)count;
+  slab->rest_in_pieces = false;
+}
+
+void slab_put_in_front(struct slab *slab, struct block *list) {
+  struct block *tail = list;
+  while (tail->next != NULL) tail = tail->next;
+  tail->next = slab->free;
+  slab->free = list;
+}
+
+void slab_set_rest(struct slab *slab, uint32_t count) {
+  if (slab->rest != NULL) return;
+  slab_put_rest(slab, slab->free, count);
+  slab->rest_in_pieces = true;
   slab->free = NULL;
 }
 
 void slab_take_rest(struct slab *slab) {
+  if (!slab->rest_in_pieces) {
+    slab->free = slab->rest;
+    slab_put_rest(slab, NULL, 0);
+    return;
+  }
   struct block *last = slab->rest;
   uint16_t count = 1;
   for (; count < REST_BLOCKS && last->next != NULL; count++) last = last->next;
@@ -287,6 +306,7 @@ bool slab_park(struct slab *slab, uintptr_t owner, struct purge_batch *batch) {
   forget_stale(slab);
   if (!may_be_parkable(slab, granules, wanted)) return true;
   fetch_links(slab);
+  if (slab->rest != NULL) slab_join_rest(slab);
   uint64_t mask = parkable(slab);
   if ((unsigned)__builtin_popcountll(mask) < wanted) return true;
   uint64_t added = add_runs(slab, mask, batch);

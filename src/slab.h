@@ -4,7 +4,7 @@
      carved <= capacity; blocks [0, carved) have been on a list or handed out at least once
      carved == used + (blocks on free) + rest_count + parked_blocks, where used counts live blocks and blocks
        that wait in another thread's batch or on the remote list
-     rest is not NULL only in a current slab that was adopted
+     rest is NULL or a list of rest_count blocks, apart from the one on free
      a block on a free list has the key word (region_key ^ address) as second word
      parked_blocks blocks start in granules of the mask parked; none of them is on a list or in use
      the owner words of a slab with parked blocks carry OWNER_SLOW (where there are checks)
@@ -67,13 +67,14 @@ struct slab {
   /* Line 1: owner only, cold. start, first, units: constant while the slab lives. */
   struct slab *next, *previous;           /* queue of its class in the heap, or the abandoned list (lock ABANDONED) */
   struct slab *all_next, *all_previous;   /* all slabs of the heap */
-  struct block *rest;                     /* CURRENT, adopted: what follows the list, rest_count blocks */
+  struct block *rest;                     /* another list, of rest_count blocks: taken when free is NULL */
   char *start;
   uint8_t class_index;
   uint8_t state;                          /* enum slab_state */
   uint8_t first, units;                   /* in the SuperSlab */
   uint8_t zeroed;                         /* blocks past carved read as zero */
   uint8_t shared;                         /* current for several sizes */
+  uint8_t rest_in_pieces;                 /* an adopter's rest: taken some blocks at a time */
   uint8_t waiting;                        /* PARTIAL: units if it waits to be looked at for pages to park, else 0 */
   uint32_t kept_ms;                       /* EMPTY: since when; PARTIAL: seen waiting since when, 0: not yet (low bits of the
                                              clock); CURRENT: activity when last looked at */
@@ -169,12 +170,17 @@ bool slab_carve(struct slab *slab);
 struct block *slab_carve_one(struct slab *slab);
 /* Free blocks: those on the list, by walking, which stops at capacity + 1, the rest, and the parked ones. */
 uint32_t slab_count_free(const struct slab *slab);
-/* The rest. Malloc does not count, and so the list of a current slab is walked when its thread ends; a slab that goes from
-   thread to thread would have its whole list walked by each. An adopter keeps what it has counted as the rest and takes
-   some blocks at a time: then it walks what it has taken and freed itself.
-   All of the list becomes the rest, so many blocks. */
+/* The rest. Two lists are one only after a walk to the end of the first; what others have freed stays apart until it is
+   needed. And malloc does not count, so that the list of a current slab is walked when its thread ends; a slab that goes
+   from thread to thread would have its whole list walked by each. An adopter keeps what it has counted as the rest and
+   takes some blocks at a time: then it walks what it has taken and freed itself.
+   A list of so many blocks becomes the rest; there is none yet. */
+void slab_put_rest(struct slab *slab, struct block *list, uint32_t count);
+/* A list goes in front of the free list, by a walk: where there is a rest already. */
+void slab_put_in_front(struct slab *slab, struct block *list);
+/* The free list becomes the rest, so many blocks, unless there is one. */
 void slab_set_rest(struct slab *slab, uint32_t count);
-/* Puts some of the rest on the list, which is empty; the rest is not. */
+/* Puts the rest on the list, or some of it, if it was an adopter's. The list is empty, the rest is not. */
 void slab_take_rest(struct slab *slab);
 /* Puts all of it behind the list; returns the free blocks, as slab_count_free. */
 uint32_t slab_join_rest(struct slab *slab);

@@ -193,6 +193,11 @@ START_TEST(one_push_sets_pending_and_brings_the_slab_to_its_owner_once) {
 }
 END_TEST
 
+/* Takes what the current slab has left. */
+static void leave_others_out(struct slab *current, unsigned class) {
+  while (current->free != NULL || current->carved < current->capacity) require(heap_alloc(owner, class, NULL) != NULL);
+}
+
 START_TEST(the_owner_takes_the_blocks_in) {
   struct slab *slab = fill(2500, size_classes[class_for(2500)].capacity + 1);
   uint32_t used = slab->used;
@@ -205,6 +210,33 @@ START_TEST(the_owner_takes_the_blocks_in) {
   ck_assert_ptr_null(owner->pending);
   give(10);   /* and PENDING is set anew */
   ck_assert_ptr_eq(owner->pending, slab);
+}
+END_TEST
+
+/* One list after the other, taken in apart: each block is there once, and the slab ends empty. */
+START_TEST(lists_that_come_one_after_the_other_are_all_taken_in) {
+  enum { LISTS = 3, EACH = 4 };
+  unsigned class = class_for(2500), capacity = size_classes[class].capacity;
+  ck_assert_uint_ge(capacity, LISTS * EACH);
+  struct slab *slab = fill(2500, capacity + 1);   /* it is full, not current */
+  uint32_t used = slab->used;
+  for (unsigned list = 0; list < LISTS; list++) {
+    for (unsigned i = 0; i < EACH; i++) give(list * EACH + i);
+    heap_drain_pending(owner, 1);
+    ck_assert((slab->rest != NULL) == (list > 0));   /* no walk to the end of the second */
+    ck_assert_uint_eq(slab_count_free(slab), (list + 1) * EACH);
+    ck_assert_uint_eq(slab->used, used - (list + 1) * EACH);
+  }
+  bool seen[LISTS * EACH] = { false };
+  leave_others_out(slab_of(block[capacity]), class);
+  for (unsigned n = 0; n < LISTS * EACH; n++) {
+    struct block *taken = heap_alloc(owner, class, NULL);
+    unsigned i = 0;
+    while (i < LISTS * EACH && block[i] != taken) i++;
+    ck_assert(i < LISTS * EACH && !seen[i]);
+    seen[i] = true;
+  }
+  ck_assert_uint_eq(slab_count_free(slab), 0);
 }
 END_TEST
 
@@ -355,7 +387,8 @@ UNIT_MAIN_WITH("remote", start, NULL, thirty_two_blocks_are_sent_together, a_bat
                a_batch_that_is_in_the_way_is_sent, batches_that_do_not_pay_are_left_out,
                without_a_heap_a_block_is_sent_at_once, a_block_in_a_batch_or_on_the_list_is_free,
                what_is_no_block_is_refused, one_push_sets_pending_and_brings_the_slab_to_its_owner_once,
-               the_owner_takes_the_blocks_in, taking_keeps_pending_unless_the_reference_is_given_up,
+               the_owner_takes_the_blocks_in, lists_that_come_one_after_the_other_are_all_taken_in,
+               taking_keeps_pending_unless_the_reference_is_given_up,
                a_request_takes_the_remote_list_before_it_grows,
                a_request_looks_at_other_slabs_of_its_own_before_it_grows,
                the_word_holds_the_last_block_of_the_largest_slab, draining_is_bounded,
