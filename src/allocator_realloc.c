@@ -8,8 +8,18 @@
 #include "process.h"
 #include "fast_path.h"
 
+enum { ROOM_FROM = 64 << 10 };   /* blocks that grow get room to grow further if they are that large */
+
+/* What grows once grows again, and a copy of a large block costs more than all the rest. Half as much again is asked for: pages
+   that are never touched are not resident. */
+static void *block_with_room(size_t old_size, size_t size) {
+  size_t roomy = min_size(size + size / 2, L25_MAX);
+  void *block = size > old_size && old_size >= ROOM_FROM && size < roomy ? fast_malloc(roomy, allocator_malloc) : NULL;
+  return block != NULL ? block : fast_malloc(size, allocator_malloc);
+}
+
 static void *copy_to_new(void *p, size_t old_size, size_t size) {
-  void *block = fast_malloc(size, allocator_malloc);
+  void *block = block_with_room(old_size, size);
   if (block == NULL) return size <= old_size ? p : NULL;   /* smaller always succeeds: the old block serves */
   memcpy(block, p, min_size(old_size, size));
   fast_free(p);

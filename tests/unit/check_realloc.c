@@ -95,6 +95,26 @@ END_TEST
 
 /* ---- in place ---- */
 
+/* Twelve classes and more lie between; one that is in the way each time, so that nothing grows in place but by its room. */
+START_TEST(what_grows_and_grows_moves_seldom) {
+  enum { FIRST = 64 << 10, STEP = 4096, MOVES = 8 };
+  unsigned char *p = take(FIRST), *behind[MOVES + 1];
+  ck_assert_uint_lt(hak_usable_size(p), FIRST + FIRST / 4);   /* nobody has said that it grows */
+  fill(p, FIRST);
+  unsigned moves = 0;
+  for (size_t size = FIRST + STEP; size <= L25_MAX; size += STEP) {
+    unsigned char *q = resize(p, size);
+    require(q != NULL && filled(q, FIRST));
+    if (q == p) continue;
+    ck_assert_uint_lt(moves, MOVES);
+    behind[moves++] = take(256 << 10);
+    p = q;
+  }
+  hak_free(p);
+  while (moves > 0) hak_free(behind[--moves]);
+}
+END_TEST
+
 START_TEST(a_size_of_the_same_class_stays) {
   for (unsigned class = 0; class < CLASS_COUNT; class++) {
     size_t block = size_classes[class].block_size;
@@ -280,7 +300,7 @@ END_TEST
 
 UNIT_MAIN_WITH("realloc", start, NULL, contents_survive_every_pair_of_sizes,
                contents_survive_growth_byte_by_byte, contents_survive_random_changes,
-               a_size_of_the_same_class_stays, down_to_half_a_block_stays,
+               what_grows_and_grows_moves_seldom, a_size_of_the_same_class_stays, down_to_half_a_block_stays,
                less_than_half_a_block_moves_to_a_smaller_one, one_byte_more_than_the_block_moves,
                a_run_grows_where_it_is, pages_of_huge_blocks_are_moved_not_copied,
                null_is_malloc_and_zero_is_a_block_here, a_size_too_large_is_refused_and_the_block_stays,
