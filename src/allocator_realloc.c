@@ -14,7 +14,7 @@ enum { ROOM_FROM = 64 << 10 };   /* blocks that grow get room to grow further if
    that are never touched are not resident. */
 static void *block_with_room(size_t old_size, size_t size) {
   size_t roomy = min_size(size + size / 2, L25_MAX);
-  void *block = size > old_size && old_size >= ROOM_FROM && size < roomy ? fast_malloc(roomy, allocator_malloc) : NULL;
+  void *block = size > old_size && old_size >= ROOM_FROM && size < roomy ? allocator_malloc(roomy) : NULL;
   return block != NULL ? block : fast_malloc(size, allocator_malloc);
 }
 
