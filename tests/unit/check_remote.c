@@ -81,8 +81,9 @@ START_TEST(flushing_sends_every_batch) {
   for (unsigned class = 0; class < 5; class++) {
     block[class] = heap_alloc(owner, class, NULL);
     slab[class] = slab_of(block[class]);
-    give(class);
   }
+  /* Only now: one that throws out another's batch would bring it to the owner, whose next request takes it in. */
+  for (unsigned class = 0; class < 5; class++) give(class);
   remote_flush(other);
   for (unsigned class = 0; class < 5; class++) {
     ck_assert_uint_eq(remote_count(slab[class]->remote), 1);
