@@ -128,6 +128,31 @@ struct hak_tier_stats {
   uint64_t held_bytes;    /* address space held for them, in use or not */
 };
 
+/* What serves requests: the tiers, and the two caches of mappings from which huge requests are served first. */
+enum hak_place {
+  HAK_PLACE_TINY, HAK_PLACE_MID, HAK_PLACE_L25, HAK_PLACE_HUGE, HAK_PLACE_BIGCACHE, HAK_PLACE_WHALE, HAK_PLACE_COUNT
+};
+
+/* The same for each of them; hak_stats_get(3) says what a high value means. 0 where it has no meaning. Sums since the start
+   of the process, but for kept and what ends in _bytes before purged_bytes, which are levels. Exact, but for refaulted_bytes. */
+struct hak_counts {
+  uint64_t requests;          /* blocks handed out; of a cache: mappings looked for. Always hits + misses */
+  uint64_t hits;              /* served by the fast path; huge: by a kept mapping; a cache: found there */
+  uint64_t misses;
+  uint64_t refills;           /* slabs put where the fast path looks; mappings put into a cache */
+  uint64_t flushes;           /* slabs or mappings given up; mappings that left a cache unused */
+  uint64_t remote_frees;      /* blocks freed by another thread than their owner, */
+  uint64_t remote_batches;    /* and the batches in which they travelled */
+  uint64_t adoptions;         /* slabs of threads that ended, taken over by others */
+  uint64_t made;              /* slabs cut from free memory; mappings asked of the kernel */
+  uint64_t kept;              /* slabs or mappings without a block in use, kept for reuse */
+  uint64_t kept_bytes;        /* bytes in them */
+  uint64_t live_bytes;        /* bytes in blocks in use, rounded up to the block sizes */
+  uint64_t held_bytes;        /* address space held for them, in use or not */
+  uint64_t purged_bytes;      /* bytes given back to the kernel */
+  uint64_t refaulted_bytes;   /* estimated: bytes given back and taken into use again */
+};
+
 /* Later versions append members and change none. */
 struct hak_stats {
   struct hak_tier_stats tier[HAK_TIER_COUNT];
@@ -148,6 +173,12 @@ struct hak_stats {
   uint64_t abandoned_slabs;   /* slabs that threads left behind */
   uint64_t foreign_frees;     /* forwarded to the C library */
   uint64_t invalid_frees;     /* pointers that were not the start of a live block */
+  struct hak_counts counts[HAK_PLACE_COUNT];
+  uint64_t failed_requests;   /* for which there was no memory */
+  uint64_t limit_bytes;       /* that may be held, by HAKMEM_MEMORY_LIMIT_MB; 0: no limit */
+  uint64_t limit_mapped_bytes;   /* that may be mapped or writable (auto, under RLIMIT_AS or RLIMIT_DATA) */
+  uint64_t limit_passes;      /* over all that is kept, to give it back near the limit */
+  uint64_t limit_refused;     /* requests that failed, with HAKMEM_MEMORY_LIMIT_HARD=1 */
 };
 
 /* Fills in *stats, which is size bytes long: pass sizeof(struct hak_stats). Members that the library does
@@ -156,12 +187,44 @@ struct hak_stats {
    meaningless. Figures of other threads that allocate meanwhile are approximate. Allocates nothing. */
 HAK_PUBLIC size_t hak_stats_get(struct hak_stats *stats, size_t size) HAK_NOEXCEPT;
 
+/* Of one size of blocks. Later versions append members and change none. */
+struct hak_class_stats {
+  uint64_t block_size;        /* usable bytes of a block */
+  uint64_t tier;              /* enum hak_tier */
+  uint64_t requests, hits, misses;   /* blocks handed out; by the fast path; by the slow path */
+  uint64_t refills;           /* slabs put where the fast path looks */
+  uint64_t frees;             /* blocks taken back */
+  uint64_t live_blocks;       /* requests - frees */
+  uint64_t live_bytes, held_bytes;
+  uint64_t slabs;             /* slabs there are, */
+  uint64_t kept;              /* and those of them without a block in use */
+  uint64_t parked_bytes;      /* pages between live blocks that have been given back */
+};
+
+/* Fills in the first count elements, each of size bytes (sizeof(struct hak_class_stats)), of an array: one for each size of
+   blocks, in order. size is as in hak_stats_get. Returns how many sizes there are; none is filled in beyond those. With count
+   0 stats may be NULL. Allocates nothing. */
+HAK_PUBLIC size_t hak_stats_get_classes(struct hak_class_stats *stats, size_t size, size_t count) HAK_NOEXCEPT;
+
 enum hak_format { HAK_FORMAT_TEXT, HAK_FORMAT_JSON, HAK_FORMAT_XML };
 
 /* Writes the full report in pieces, none of them NUL-terminated, through write(context, text, size); NULL:
    to file descriptor 2. Allocates nothing; write may allocate. Returns 0, or EINVAL for an unknown format. */
 HAK_PUBLIC int hak_stats_print(enum hak_format format,
     void (*write)(void *context, const char *text, size_t size), void *context) HAK_NOEXCEPT;
+
+/* ---- Who allocates ---- */
+
+/* Takes samples of what is allocated from now on, one in rate bytes on average, into an empty profile; 0: the rate of
+   HAKMEM_PROFILE_RATE. Other threads follow within some 2000 calls. Returns 0, or EINVAL (the rate is over 64 GiB), ENOMEM, or
+   ENOTSUP (HAKMEM_FORCE_LIBC_ALLOC=1). Calls of these three from several threads wait for each other. */
+HAK_PUBLIC int hak_profile_start(size_t rate) HAK_NOEXCEPT;
+/* Takes no more samples. The profile stays, and blocks in it leave it when they are freed. */
+HAK_PUBLIC void hak_profile_stop(void) HAK_NOEXCEPT;
+/* Writes the profile as a file of that name (NULL: that of HAKMEM_PROFILE_FILE), for pprof, or as folded stacks if the
+   name ends in .folded. Returns 0; else an error number, and one line is printed: what was there under the name is as it was.
+   ENODATA: there is no profile. */
+HAK_PUBLIC int hak_profile_dump(const char *path) HAK_NOEXCEPT;
 
 /* ---- Settings ---- */
 

@@ -21,7 +21,7 @@ AC_DEFUN([HAK_CHECK_LDFLAGS], [
   $1=
   hak_saved_LDFLAGS=$LDFLAGS
   hak_saved_CFLAGS=$CFLAGS
-  CFLAGS="$CFLAGS -fPIC -shared"
+  CFLAGS="$CFLAGS -fPIC -shared -Wl,-z,defs"   # all that it needs is there, too: not with another C library than gcc's
   for hak_flag in m4_normalize([$2]); do
     AC_MSG_CHECKING([whether the linker accepts $hak_flag])
     LDFLAGS="$hak_saved_LDFLAGS $hak_flag"
@@ -59,6 +59,37 @@ AC_DEFUN([HAK_CHECK_STATIC], [
   CFLAGS=$hak_saved_CFLAGS
   AC_SUBST([STATIC_CFLAGS])
   AC_SUBST([STATIC_LDFLAGS])
+])
+
+# HAK_CHECK_UNWIND
+# Sets hak_unwind, if it is "auto", to what there is: libgcc, if a shared object can have the unwinder of gcc's library in
+# it, so that nothing else has to be loaded; else no. UNWIND_LIBS is what it is linked with.
+AC_DEFUN([HAK_CHECK_UNWIND], [
+  UNWIND_LIBS=
+  hak_saved_LIBS=$LIBS
+  hak_saved_CFLAGS=$CFLAGS
+  CFLAGS="$CFLAGS -fPIC -shared -Wl,-z,defs"   # all that it needs is there, too: not with another C library than gcc's
+  LIBS="-lgcc_eh $LIBS"
+  AS_IF([test $hak_unwind != no],
+    [AC_MSG_CHECKING([whether the unwinder of libgcc can be linked in])
+     AC_LINK_IFELSE([AC_LANG_SOURCE([[
+#include <unwind.h>
+static _Unwind_Reason_Code visit(struct _Unwind_Context *context, void *last) {
+  *(_Unwind_Ptr *)last = _Unwind_GetIP(context);
+  return _URC_NO_REASON;
+}
+_Unwind_Ptr hak_try(void);
+_Unwind_Ptr hak_try(void) { _Unwind_Ptr last = 0; _Unwind_Backtrace(visit, &last); return last; }
+]])],
+       [AC_MSG_RESULT([yes])
+        hak_unwind=libgcc
+        UNWIND_LIBS=-lgcc_eh],
+       [AC_MSG_RESULT([no])
+        AS_IF([test $hak_unwind = libgcc], [AC_MSG_ERROR([--with-unwind=libgcc: libgcc_eh.a was not found])])
+        hak_unwind=no])])
+  CFLAGS=$hak_saved_CFLAGS
+  LIBS=$hak_saved_LIBS
+  AC_SUBST([UNWIND_LIBS])
 ])
 
 # HAK_TRY_CHECK

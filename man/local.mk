@@ -2,7 +2,7 @@
 dist_man_MANS += \
   man/hakmem.7 man/hakmem.conf.5 \
   man/hak_malloc.3 man/hak_aligned_alloc.3 man/hak_usable_size.3 \
-  man/hak_stats_get.3 man/hak_trim.3 man/hak_option_get.3
+  man/hak_stats_get.3 man/hak_trim.3 man/hak_option_get.3 man/hak_profile.3
 if TOOLS
 dist_man_MANS += man/hakmemctl.8
 endif
@@ -13,8 +13,9 @@ man_links = \
   hak_free:hak_malloc hak_free_sized:hak_malloc hak_free_aligned_sized:hak_malloc \
   hak_posix_memalign:hak_aligned_alloc hak_memalign:hak_aligned_alloc \
   hak_owns:hak_usable_size \
-  hak_stats_print:hak_stats_get \
-  hak_version:hak_option_get
+  hak_stats_print:hak_stats_get hak_stats_get_classes:hak_stats_get \
+  hak_version:hak_option_get \
+  hak_profile_start:hak_profile hak_profile_stop:hak_profile hak_profile_dump:hak_profile
 
 install-data-hook:
 	for link in $(man_links); do \

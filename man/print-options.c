@@ -8,6 +8,7 @@ enum { COLUMNS = 78 };
 
 /* Prints a word as roff wants it; names of options and values set with them are not hyphenated. */
 static void print_word(const char *word, size_t length) {
+  if (word[0] == '.' || word[0] == '\'') fputs("\\&", stdout);   /* no request, where it begins a line */
   if (memchr(word, '=', length) != NULL || memchr(word, '_', length) != NULL) fputs("\\%", stdout);
   for (size_t i = 0; i < length; i++) {
     if (word[i] == '-')

@@ -7,14 +7,17 @@ static struct lock abandoned_lock = LOCK_INIT(RANK_ABANDONED);
 /* Slabs with blocks to give in front, full ones behind. Lock; heads are also read without it. */
 static HAK_SPARSE struct slab_queue abandoned[CLASS_COUNT];
 static HAK_SPARSE uint64_t frees_of_whole[CLASS_COUNT];   /* blocks that came back to slabs nobody owned any more; lock */
+static HAK_SPARSE uint32_t listed[CLASS_COUNT];           /* slabs on the list; lock */
 
 static void link_slab(struct slab *slab, bool in_front) {
   slab_queue_add(&abandoned[slab->class_index], slab, in_front);
+  listed[slab->class_index]++;
   counter_add(COUNT_ABANDONED, 1);
 }
 
 static void unlink_slab(struct slab *slab) {
   slab_queue_remove(&abandoned[slab->class_index], slab);
+  listed[slab->class_index]--;
   counter_sub(COUNT_ABANDONED, 1);
 }
 
@@ -25,8 +28,8 @@ static bool take_if_whole(struct slab *slab, uint64_t word) {
   frees_of_whole[slab->class_index] += remote_count(word);
   __atomic_fetch_and(&slab->remote, REMOTE_PENDING, __ATOMIC_ACQ_REL);
   slab->state = SLAB_NONE;
-  slab->free = slab->rest = NULL;
-  slab->rest_count = 0;
+  slab->free = NULL;
+  slab_put_rest(slab, NULL, 0);
   slab->used = 0;
   return true;
 }
@@ -71,14 +74,15 @@ struct slab *abandoned_adopt(struct heap *heap, unsigned class_index) {
   if (slab == NULL) return NULL;
   slab_set_owner(slab, slab_owner_word(slab, heap->owner));
   counter_add(COUNT_ADOPTIONS, 1);
+  place_add(size_class_tier(class_index), EVENT_ADOPTIONS, 1);
   return slab;
 }
 
-uint64_t abandoned_frees(unsigned class_index) {
+struct abandoned_sums abandoned_sums(unsigned class_index) {
   lock_acquire(&abandoned_lock);
-  uint64_t frees = frees_of_whole[class_index];
+  struct abandoned_sums sums = { frees_of_whole[class_index], listed[class_index] };
   lock_release(&abandoned_lock);
-  return frees;
+  return sums;
 }
 
 void abandoned_fork_prepare(void) { lock_acquire(&abandoned_lock); }

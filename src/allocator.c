@@ -5,10 +5,12 @@
 #include "bad_free.h"
 #include "counters.h"
 #include "huge.h"
+#include "limit.h"
 #include "libc_door.h"
 #include "options.h"
 #include "os.h"
 #include "process.h"
+#include "profile.h"
 #include "remote.h"
 #include "superslab.h"
 #include "thread.h"
@@ -25,11 +27,42 @@ static struct slab *table_slab(unsigned class) {
   return class < CLASS_RUN_FIRST ? thread_table()->cached[class - CLASS_MID_FIRST] : &slab_none;
 }
 
+/* A request that is a sample. */
+static struct block *alloc_sampled(struct heap *heap, unsigned class, bool *zeroed) {
+  struct block *block = profile_alloc(heap, class, zeroed);
+  while (block == NULL || block == HEAP_SAMPLE_DUE) {   /* it cannot be one: a block like others */
+    block = heap_alloc(heap, class, zeroed);
+    if (block == NULL) break;
+  }
+  return block;
+}
+
+/* What heap_alloc had no block for. */
+static HAK_COLD struct block *alloc_again(struct heap *heap, unsigned class, struct block *found, bool *zeroed) {
+  if (found == HEAP_SAMPLE_DUE) found = alloc_sampled(heap, class, zeroed);
+  if (found != NULL) return found;
+  /* With a limit what others have freed has been taken in, and may serve though nothing goes back now. */
+  if (thread_reclaim() != 0 || limit_is_set) {
+    do found = heap_alloc(heap, class, zeroed);
+    while (found == HEAP_SAMPLE_DUE);
+  }
+  if (found == NULL) {
+    counter_add(COUNT_FAILED_REQUESTS, 1);
+    limit_count_refusal();
+  }
+  return found;
+}
+
 /* A request for a heap; class CLASS_NONE: a mapping of its own. */
 static void *alloc_on(struct heap *heap, unsigned class, size_t size, size_t alignment, bool *zeroed) {
-  if (class == CLASS_NONE) return huge_alloc(size, alignment, zeroed);
-  void *block = heap_alloc(heap, class, zeroed);
-  if (unlikely(block == NULL) && thread_reclaim() != 0) block = heap_alloc(heap, class, zeroed);
+  if (class == CLASS_NONE) {
+    void *start = huge_alloc(size, alignment, zeroed);
+    if (likely(start != NULL)) profile_mapping(heap, start, size);
+    else limit_count_refusal();
+    return start;
+  }
+  struct block *block = heap_alloc(heap, class, zeroed);
+  if (unlikely((uintptr_t)block <= (uintptr_t)HEAP_SAMPLE_DUE)) block = alloc_again(heap, class, block, zeroed);
   return block;
 }
 
@@ -131,7 +164,19 @@ static void free_remote(struct slab *slab, void *p) {
   else trace_route(p, tier, " remote");
 }
 
+/* A block that was a sample: nobody's slab. */
+static HAK_COLD void free_sampled(struct slab *slab, void *p) {
+  if (!CHECKS || (slab_may_be_block(slab, (uintptr_t)p - (uintptr_t)region_base) && !slab_block_is_free(slab, p)))
+    profile_forget(p);
+  free_remote(slab, p);
+  profile_freed();
+}
+
 static void free_in_slab(void *p, const struct registry_entry *entry) {
+  if (unlikely((entry->owner & ~OWNER_SLOW) == OWNER_PROFILE)) {
+    free_sampled(entry->slab, p);
+    return;
+  }
   if ((entry->owner & ~OWNER_SLOW) == thread_id()) free_own(entry->slab, p);
   else free_remote(entry->slab, p);
 }
@@ -141,6 +186,7 @@ static HAK_NOINLINE void free_by_registry(void *p) {
   if (entry.kind == REGISTRY_UNIT && entry.owner != OWNER_NONE) {
     free_in_slab(p, &entry);
   } else if (entry.kind == REGISTRY_HUGE) {
+    profile_forget_mapping(entry.huge, p);
     if (huge_free(entry.huge, p) == HUGE_NOT_LIVE) free_invalid(p, BAD_DOUBLE_FREE);
     else trace_route(p, TIER_HUGE, "");
   } else if (entry.kind == REGISTRY_UNIT) {
@@ -210,5 +256,6 @@ bool allocator_trim(size_t keep) {
   struct heap *heap = thread_heap();
   size_t bytes = keep == 0 ? huge_trim() : 0;
   if (keep == 0 && heap != NULL) bytes += heap_park_all(heap);
+  if (keep == 0) bytes += profile_trim();
   return bytes + superslab_trim(keep) != 0;
 }

@@ -5,6 +5,7 @@
 #include "bad_free.h"
 #include "huge.h"
 #include "libc_door.h"
+#include "profile.h"
 #include "process.h"
 #include "fast_path.h"
 
@@ -30,15 +31,19 @@ static void *resize_in_slab(void *p, struct slab *slab, size_t old_size, size_t 
   if (size <= old_size && (size >= old_size / 2 || size_class_of(size) == slab->class_index)) return p;
   unsigned class = size > L25_MAX ? CLASS_NONE : size_class_of(size);
   struct heap *heap = thread_heap();
-  bool mine = heap != NULL && __atomic_load_n(&slab->heap, __ATOMIC_RELAXED) == heap;
+  /* With samples each size that the block gets is to be a request. */
+  bool mine = heap != NULL && !heap_samples(heap) && __atomic_load_n(&slab->heap, __ATOMIC_RELAXED) == heap;
   if (mine && size > old_size && class >= CLASS_RUN_FIRST && class != CLASS_NONE && heap_grow_run(heap, slab, class)) return p;
   return copy_to_new(p, old_size, size);
 }
 
 static void *resize_huge(void *p, struct huge *huge, size_t size) {
   size_t old_size = huge->size;
+  struct heap *heap = thread_heap();
   if (size_class_of(size) == CLASS_NONE) {
+    profile_forget_mapping(huge, p);   /* to the profile it is another allocation */
     void *moved = huge_resize(huge, size);
+    if (heap != NULL) profile_mapping(heap, moved != NULL ? moved : p, moved != NULL ? size : old_size);
     if (moved != NULL) return moved;
     if (size <= old_size) return p;
   }

@@ -3,6 +3,7 @@
 #include "counters.h"
 
 uint64_t counter_values[COUNT_END];
+uint64_t place_events[PLACE_COUNT][EVENT_END];
 
 /* One line a counter, in the order of the enum. */
 #define COUNTER_NAMES(name)                       \
@@ -39,7 +40,8 @@ uint64_t counter_values[COUNT_END];
   name(ROUTE_MID, "route_mid")                    \
   name(ROUTE_L25, "route_l25")                    \
   name(ROUTE_HUGE, "route_huge")                  \
-  name(REGISTRY_MISSES, "registry_misses")
+  name(REGISTRY_MISSES, "registry_misses")        \
+  name(FAILED_REQUESTS, "failed_requests")
 
 enum { NAME_MAX_LENGTH = 24 };
 

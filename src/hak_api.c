@@ -10,8 +10,12 @@
 #include "hakmem.h"
 #include "allocator.h"
 #include "fast_path.h"
+#include "limit.h"
 #include "options.h"
 #include "os.h"
+#include "profile.h"
+#include "profile_draw.h"
+#include "profile_run.h"
 #include "report.h"
 
 static HAK_COLD void *fail(int error) {
@@ -112,7 +116,34 @@ static void stats_fill(struct hak_stats *stats, const struct figures *figures) {
   stats->abandoned_slabs = counter[COUNT_ABANDONED];
   stats->foreign_frees = counter[COUNT_FOREIGN_FREES];
   stats->invalid_frees = counter[COUNT_INVALID_FREES];
+  memcpy(stats->counts, figures->tally, sizeof stats->counts);
+  stats->failed_requests = counter[COUNT_FAILED_REQUESTS];
+  struct limit_figures limit = limit_figures();
+  stats->limit_bytes = limit.held_bytes;
+  stats->limit_mapped_bytes = limit.mapped_bytes;
+  stats->limit_passes = limit.passes;
+  stats->limit_refused = limit.refused;
 }
+
+#define COUNT_IS(member, tally) \
+  _Static_assert(offsetof(struct hak_counts, member) == (size_t)(tally) * sizeof(uint64_t), "members in the order of tally.h")
+COUNT_IS(requests, TALLY_REQUESTS);
+COUNT_IS(hits, TALLY_HITS);
+COUNT_IS(misses, TALLY_MISSES);
+COUNT_IS(refills, TALLY_REFILLS);
+COUNT_IS(flushes, TALLY_FLUSHES);
+COUNT_IS(remote_frees, TALLY_REMOTE_FREES);
+COUNT_IS(remote_batches, TALLY_REMOTE_BATCHES);
+COUNT_IS(adoptions, TALLY_ADOPTIONS);
+COUNT_IS(made, TALLY_MADE);
+COUNT_IS(kept, TALLY_KEPT);
+COUNT_IS(kept_bytes, TALLY_KEPT_BYTES);
+COUNT_IS(live_bytes, TALLY_LIVE_BYTES);
+COUNT_IS(held_bytes, TALLY_HELD_BYTES);
+COUNT_IS(purged_bytes, TALLY_PURGED_BYTES);
+COUNT_IS(refaulted_bytes, TALLY_REFAULTED_BYTES);
+_Static_assert(sizeof(struct hak_counts) == TALLY_END * sizeof(uint64_t) && (int)HAK_PLACE_COUNT == (int)PLACE_COUNT &&
+               (int)HAK_PLACE_BIGCACHE == (int)PLACE_BIGCACHE, "all of them");
 
 _Static_assert((int)HAK_TIER_TINY == (int)TIER_TINY && (int)HAK_TIER_MID == (int)TIER_MID &&
                (int)HAK_TIER_L25 == (int)TIER_L25 && (int)HAK_TIER_HUGE == (int)TIER_HUGE &&
@@ -130,6 +161,40 @@ size_t hak_stats_get(struct hak_stats *stats, size_t size) {
   return sizeof known;
 }
 
+static void class_fill(struct hak_class_stats *stats, const struct class_figures *figures, unsigned class) {
+  const struct size_class *row = &size_classes[class];
+  *stats = (struct hak_class_stats){
+    .block_size = row->block_size,
+    .tier = (uint64_t)size_class_tier(class),
+    .requests = figures->requests,
+    .hits = figures->requests - figures->misses,
+    .misses = figures->misses,
+    .refills = figures->refills,
+    .frees = figures->frees,
+    .live_blocks = figures->live,
+    .live_bytes = figures->live * row->block_size,
+    .held_bytes = figures->slabs * row->units * UNIT_SIZE,
+    .slabs = figures->slabs,
+    .kept = figures->kept,
+    .parked_bytes = figures->parked_bytes,
+  };
+}
+
+size_t hak_stats_get_classes(struct hak_class_stats *stats, size_t size, size_t count) {
+  struct figures figures;
+  struct hak_class_stats known;
+  if (size == 0 || count == 0) return CLASS_COUNT;
+  allocator_start();
+  figures_collect(&figures);
+  for (unsigned class = 0; class < CLASS_COUNT && class < count; class++) {
+    char *place = (char *)stats + class * size;
+    class_fill(&known, &figures.class[class], class);
+    memset(place, 0, size);
+    memcpy(place, &known, min_size(size, sizeof known));
+  }
+  return CLASS_COUNT;
+}
+
 static void write_to_stderr(void *context, const char *text, size_t size) {
   (void)context;
   os_write(2, text, size);
@@ -143,6 +208,24 @@ int hak_stats_print(enum hak_format format, void (*write)(void *, const char *, 
   allocator_start();
   report_write((enum report_format)format, write != NULL ? write : write_to_stderr, context);
   return 0;
+}
+
+int hak_profile_start(size_t rate) {
+  allocator_start();
+  if (allocator_is_libc()) return ENOTSUP;
+  uint64_t wanted = rate != 0 ? rate : (uint64_t)option.profile_rate;
+  if (wanted > (uint64_t)PROFILE_RATE_MAX) return EINVAL;
+  return profile_start(wanted, 0) ? 0 : ENOMEM;
+}
+
+void hak_profile_stop(void) {
+  allocator_start();
+  profile_stop();
+}
+
+int hak_profile_dump(const char *path) {
+  allocator_start();
+  return profile_rate() == 0 ? ENODATA : profile_dump(path);
 }
 
 const char *hak_option_get(const char *name, char *buffer, size_t size) {

@@ -1,18 +1,19 @@
 /* heap.c - what a thread owns: the way of a slab through its states (table in slab.h). */
 #include <config.h>
 #include "counters.h"
+#include "heap_sample.h"
 #include "huge.h"
+#include "limit.h"
 #include "options.h"
 #include "os.h"
 #include "remote.h"
 #include "superslab.h"
 
 enum {
-  /* Frees of a current slab between looks at the clock, for programs without slow paths; where there is something to purge. */
-  CURRENT_COUNTDOWN = 2048, PURGING_COUNTDOWN = 128,
   BUSY_FREES_MS = 160,           /* a current slab with so many frees a millisecond is not to take the slow path */
   REQUEUE_SHARE = 8,             /* a full slab is queued once an eighth of it is free */
   KEEP_UNITS = 64, KEEP_SHARE = 4,   /* EMPTY slabs kept: 4 MiB and a quarter of the heap */
+  PRESSED_KEEP_UNITS = 4,            /* near the memory limit */
   CREDIT_MAX_UNITS = 1024, CREDIT_DECAY = 16,   /* and what was given up and wanted again, up to 64 MiB; a sixteenth is
                                                    forgotten with each look */
   /* The smallest sizes share a slab for two pages: a heap with more of them has enough of each, and they take half as
@@ -36,7 +37,7 @@ static void all_link(struct heap *heap, struct slab *slab) {
   slab->all_next = heap->all;
   if (heap->all != NULL) heap->all->all_previous = slab;
   heap->all = slab;
-  heap->bytes_units += slab->units;
+  store_racy(&heap->bytes_units, heap->bytes_units + slab->units);
 }
 
 void heap_forget_slab(struct heap *heap, struct slab *slab) {
@@ -45,7 +46,7 @@ void heap_forget_slab(struct heap *heap, struct slab *slab) {
   else heap->all = slab->all_next;
   if (slab->all_next != NULL) slab->all_next->all_previous = slab->all_previous;
   slab->all_next = slab->all_previous = NULL;
-  heap->bytes_units -= slab->units;
+  store_racy(&heap->bytes_units, heap->bytes_units - slab->units);
   if (unlikely(slab->parked != 0)) heap_count_parked(heap, slab_parked_bytes(slab), 0);
 }
 
@@ -58,11 +59,22 @@ static bool is_bigcache_run(const struct slab *slab) {
   return option.bigcache_l25 && option.bigcache && slab->capacity == 1 && slab->block_size >= BIGCACHE_RUN_MIN;
 }
 
+/* With HAKMEM_BIGCACHE_L25: a class of which is_bigcache_run is true. */
+static bool is_bigcache_class(unsigned class) {
+  const struct size_class *row = &size_classes[class];
+  return option.bigcache && row->capacity == 1 && row->block_size >= BIGCACHE_RUN_MIN;
+}
+
+void heap_leave_bigcache(const struct slab *slab) {
+  if (!is_bigcache_run(slab)) return;
+  counter_sub(COUNT_BIGCACHE_BYTES, slab->block_size);
+  place_add(PLACE_BIGCACHE, EVENT_FLUSHES, 1);
+}
+
 /* PARTIAL or EMPTY slabs are in their class's queue. */
 static void dequeue(struct heap *heap, struct slab *slab) {
   if (slab->state == SLAB_EMPTY) {
-    heap->kept_units -= slab->units;
-    if (is_bigcache_run(slab)) counter_sub(COUNT_BIGCACHE_BYTES, slab->block_size);
+    store_racy(&heap->kept_units, heap->kept_units - slab->units);
   } else {
     heap_park_leave(heap, slab);
   }
@@ -73,26 +85,20 @@ static bool is_queued(const struct slab *slab) { return slab->state == SLAB_PART
 
 /* --- states --- */
 
-static void arm_current(const struct heap *heap, struct slab *slab) {
-  slab_arm(slab, heap->purging ? PURGING_COUNTDOWN : CURRENT_COUNTDOWN);
-}
-
 static void make_current(struct heap *heap, struct slab *slab) {
-  if (slab->state == SLAB_EMPTY && is_bigcache_run(slab)) counter_add(COUNT_BIGCACHE_HITS, 1);
+  if (slab->state == SLAB_EMPTY && is_bigcache_run(slab)) {
+    counter_add(COUNT_BIGCACHE_HITS, 1);
+    counter_sub(COUNT_BIGCACHE_BYTES, slab->block_size);
+  }
   if (is_queued(slab)) dequeue(heap, slab);
   heap->frees[slab->class_index] += slab_settle(slab);
   heap->supplied[slab->class_index] += slab->carved - slab->used;
+  heap->refills[slab->class_index]++;
   slab->shared = heap_is_shared(heap, slab->class_index);
   slab->state = SLAB_CURRENT;
-  arm_current(heap, slab);
+  if (heap_samples(heap)) heap_sample_current(slab);
+  else slab_arm(slab, heap_current_countdown(heap));
   heap->current[slab->class_index] = slab;
-}
-
-/* Frees seen while current go to both sums: they were blocks handed out, and can be again. To be armed after. */
-static void count_current_frees(struct heap *heap, struct slab *slab) {
-  uint32_t freed = slab->armed - slab->countdown;
-  heap->frees[slab->class_index] += freed;
-  heap->supplied[slab->class_index] += freed;
 }
 
 /* Free blocks from which on a full slab is worth being queued: fewer, and random churn would come here for each block. */
@@ -111,7 +117,8 @@ static void take_out_of_table(struct heap *heap, struct slab *slab) {
 /* Out of every table entry first, so that no pop goes uncounted; then used is assigned. */
 static void leave_current(struct heap *heap, struct slab *slab, uint32_t free_count) {
   take_out_of_table(heap, slab);
-  count_current_frees(heap, slab);
+  heap_count_current_frees(heap, slab);
+  if (heap_samples(heap)) heap_sample_leave(heap, slab);
   heap->supplied[slab->class_index] -= free_count;
   heap->current[slab->class_index] = NULL;
   slab->used = slab->carved - free_count;
@@ -125,6 +132,7 @@ static bool has_pending_reference(const struct slab *slab) {
 }
 
 static uint32_t keep_bound(const struct heap *heap) {
+  if (unlikely(limit_stage() >= LIMIT_EAGER)) return PRESSED_KEEP_UNITS;
   return KEEP_UNITS + heap_resident_units(heap) / KEEP_SHARE + heap->credit_units;
 }
 
@@ -156,7 +164,7 @@ static struct slab *after_frees(struct heap *heap, struct slab *slab) {
     if (keep_empty(heap, slab)) {
       slab->state = SLAB_EMPTY;
       slab->kept_ms = (uint32_t)heap->clock_ms;   /* a few slow paths old, and never read under the lock */
-      heap->kept_units += slab->units;
+      store_racy(&heap->kept_units, heap->kept_units + slab->units);
       if (is_bigcache_run(slab)) {
         counter_add(COUNT_BIGCACHE_KEPT, 1);
         counter_add(COUNT_BIGCACHE_BYTES, slab->block_size);
@@ -224,11 +232,13 @@ static struct slab *take_pending(struct heap *heap) {
 }
 
 static struct slab *take_in(struct heap *heap, struct slab *slab) {
+  const struct block *rest = slab->rest;
   uint32_t count = remote_take(slab, true);
   if (count == 0) return NULL;   /* the list was taken when the slab was current */
   heap->frees[slab->class_index] += count;
   if (slab->state == SLAB_CURRENT) {
     heap->supplied[slab->class_index] += count;
+    if (heap_samples(heap) && slab->rest == rest) heap_sample_gained(heap, slab, count);   /* not if they are the rest now */
     return NULL;
   }
   heap->frees[slab->class_index] += slab_settle(slab);
@@ -263,14 +273,15 @@ void heap_drain_pending(struct heap *heap, unsigned limit) {
 
 /* A block of the current slab: from its list, its remote list, its bump. NULL: exhausted. */
 static struct block *take_block(struct heap *heap, struct slab *slab, bool *zeroed) {
+  if (heap_samples(heap)) return heap_sample_take(heap, slab, zeroed);
   *zeroed = false;
-  uint64_t *supplied = &heap->supplied[slab->class_index];
+  uint32_t *supplied = &heap->supplied[slab->class_index];
   if (slab->free == NULL && (uint32_t)__atomic_load_n(&slab->remote, __ATOMIC_RELAXED) != 0) {
     uint32_t count = remote_take(slab, false);
     *supplied += count;
     heap->frees[slab->class_index] += count;
   }
-  if (slab->free == NULL && slab->rest != NULL) slab_take_rest(slab);
+  if (slab->free == NULL && slab->rest != NULL) slab_take_rest(slab, slab->rest_in_pieces ? SLAB_REST_BLOCKS : UINT32_MAX);
   if (slab->free != NULL) return slab_pop(slab);
   uint32_t carved = slab->carved;
   struct block *block;
@@ -284,14 +295,9 @@ static struct block *take_block(struct heap *heap, struct slab *slab, bool *zero
   return block;
 }
 
-/* A slab with room, or that may have some: queued, handed back by others, or adopted. */
-static struct slab *next_slab(struct heap *heap, unsigned class, unsigned *adoptions, struct leftovers *left) {
-  struct slab *slab;
-  for (unsigned drained = 0; (slab = heap->queue[class].head) == NULL; drained++)
-    if (drained == DRAIN_SLABS || !drain_one(heap, left)) break;
-  if (slab != NULL) return slab;
-  if ((*adoptions)++ >= ADOPT_TRIES) return NULL;
-  slab = abandoned_adopt(heap, class);
+/* FULL, on no queue; NULL: there is none. Lock held. */
+static struct slab *adopt(struct heap *heap, unsigned class) {
+  struct slab *slab = abandoned_adopt(heap, class);
   if (slab == NULL) return NULL;
   all_link(heap, slab);
   heap_count_parked(heap, 0, slab_parked_bytes(slab));
@@ -303,6 +309,16 @@ static struct slab *next_slab(struct heap *heap, unsigned class, unsigned *adopt
   return slab;
 }
 
+/* A slab with room, or that may have some: queued, handed back by others, or adopted. */
+static struct slab *next_slab(struct heap *heap, unsigned class, unsigned *adoptions, struct leftovers *left) {
+  struct slab *slab;
+  for (unsigned drained = 0; (slab = heap->queue[class].head) == NULL; drained++)
+    if (drained == DRAIN_SLABS || !drain_one(heap, left)) break;
+  if (slab != NULL) return slab;
+  if ((*adoptions)++ >= ADOPT_TRIES) return NULL;
+  return adopt(heap, class);
+}
+
 /* NULL: a fresh slab of *wanted is needed. Lock held. */
 static struct block *alloc_locked(struct heap *heap, unsigned class, bool *zeroed, unsigned *wanted,
                                   struct leftovers *left) {
@@ -311,6 +327,7 @@ static struct block *alloc_locked(struct heap *heap, unsigned class, bool *zeroe
     unsigned serving = *wanted = heap_serving_class(heap, class);
     struct slab *slab = heap->current[serving];
     if (slab == NULL) {
+      if (heap_samples(heap) && heap_sample_is_due(heap, serving)) return HEAP_SAMPLE_DUE;
       slab = next_slab(heap, serving, &adoptions, left);
       if (slab == NULL) return NULL;
       make_current(heap, slab);
@@ -320,7 +337,8 @@ static struct block *alloc_locked(struct heap *heap, unsigned class, bool *zeroe
       continue;
     }
     struct block *block = take_block(heap, slab, zeroed);
-    if (block != NULL) {
+    if (block != NULL) {   /* HEAP_SAMPLE_DUE too: an empty list is no harm */
+      heap->misses[slab->class_index] += block != HEAP_SAMPLE_DUE;
       heap_table_point(heap, class, slab);
       return block;
     }
@@ -335,6 +353,7 @@ static struct block *alloc_locked(struct heap *heap, unsigned class, bool *zeroe
 static bool give_up_empty(struct heap *heap, struct slab *slab, struct leftovers *left) {
   if (has_pending_reference(slab)) return false;
   dequeue(heap, slab);
+  heap_leave_bigcache(slab);
   heap_forget_slab(heap, slab);
   slab->state = SLAB_NONE;
   leave_to_destroy(left, slab);
@@ -350,7 +369,7 @@ void heap_release_empty(struct heap *heap, uint64_t now_ms, bool all) {
     for (struct slab *slab = slab_queue_last(queue), *before; slab != NULL && slab->state == SLAB_EMPTY; slab = before) {
       before = slab_queue_before(queue, slab);
       bool old = (uint32_t)now_ms - slab->kept_ms >= (uint32_t)option.purge_delay_ms;
-      bool too_many = heap->kept_units > keep_bound(heap) && !is_bigcache_run(slab);   /* the heap has shrunk */
+      bool too_many = !all && heap->kept_units > keep_bound(heap) && !is_bigcache_run(slab);   /* the heap has shrunk */
       if (!(all || old || too_many) || limit == 0 || !give_up_empty(heap, slab, &left)) continue;
       if (!all) heap->given_up_units += slab->units;
       limit--;
@@ -358,6 +377,36 @@ void heap_release_empty(struct heap *heap, uint64_t now_ms, bool all) {
   }
   lock_release(&heap->lock);
   finish(&left);
+}
+
+/* Adopted to be packed: PARTIAL, also one that has only room to carve, or EMPTY. */
+static void file_adopted(struct heap *heap, struct slab *slab) {
+  bool empty = slab->used == 0;
+  slab->state = empty ? SLAB_EMPTY : SLAB_PARTIAL;
+  enqueue(heap, slab, !empty);
+  slab_arm(slab, empty ? UINT32_MAX : slab->used);
+  if (!empty) {
+    heap_park_wait(heap, slab);
+    return;
+  }
+  slab->kept_ms = (uint32_t)heap->clock_ms;
+  store_racy(&heap->kept_units, heap->kept_units + slab->units);
+  if (!is_bigcache_run(slab)) return;
+  counter_add(COUNT_BIGCACHE_KEPT, 1);
+  counter_add(COUNT_BIGCACHE_BYTES, slab->block_size);
+}
+
+void heap_adopt_idle(struct heap *heap, unsigned limit) {
+  lock_acquire(&heap->lock);
+  for (unsigned class = 0; class < CLASS_COUNT; class++) {
+    struct slab *slab;
+    while (limit > 0 && (slab = adopt(heap, class)) != NULL) {
+      limit--;
+      file_adopted(heap, slab);
+      if (slab->used == slab->capacity) break;   /* those behind it are full too */
+    }
+  }
+  lock_release(&heap->lock);
 }
 
 /* Changes with each free, and with nearly every request. */
@@ -389,8 +438,12 @@ void heap_retire_idle(struct heap *heap, bool all) {
     if (slab->free == NULL && slab->rest == NULL) continue;
     slab->kept_ms = ~now;
     walks--;
+    if (heap_samples(heap)) heap_sample_aside(heap, slab);   /* counts; joining is free then */
     uint32_t free_count = slab_join_rest(slab);
-    if (!may_leave(slab, free_count, all)) continue;
+    if (!may_leave(slab, free_count, all)) {
+      if (heap_samples(heap)) slab_set_rest(slab, free_count - slab->parked_blocks);
+      continue;
+    }
     leave_current(heap, slab, free_count);
     struct slab *gone = after_frees(heap, slab);
     if (gone != NULL) leave_to_destroy(&left, gone);
@@ -415,7 +468,6 @@ struct block *heap_alloc(struct heap *heap, unsigned class_index, bool *zeroed) 
   unsigned wanted;
   struct leftovers left = { NULL, NULL };
   lock_acquire(&heap->lock);
-  heap->refills++;
   struct block *block;
   while ((block = alloc_locked(heap, class_index, &fresh, &wanted, &left)) == NULL) {
     if (heap->kept_units > 0) reuse_empty(heap, size_classes[wanted].units, &left);
@@ -423,6 +475,7 @@ struct block *heap_alloc(struct heap *heap, unsigned class_index, bool *zeroed) 
     finish(&left);
     struct slab *slab = slab_create(heap, wanted);
     if (slab == NULL) return NULL;
+    if (unlikely(option.bigcache_l25 != 0) && is_bigcache_class(wanted)) place_add(PLACE_BIGCACHE, EVENT_MISSES, 1);
     lock_acquire(&heap->lock);
     all_link(heap, slab);
     note_growth(heap, slab->units);
@@ -445,11 +498,13 @@ static HAK_NOINLINE void current_event(struct heap *heap, struct slab *slab) {
   uint32_t elapsed_ms = (uint32_t)now_ms - slab->event_ms;
   bool busy = elapsed_ms < (slab->armed - slab->countdown) / BUSY_FREES_MS;
   lock_acquire(&heap->lock);
-  count_current_frees(heap, slab);
-  arm_current(heap, slab);
+  heap_count_current_frees(heap, slab);
+  if (heap_samples(heap)) heap_sample_event(heap, slab);
+  else slab_arm(slab, heap_current_countdown(heap));
   if (slab->parked_blocks != 0 && busy) heap_unpark(heap, slab, true);
   slab->event_ms = (uint32_t)now_ms;
   lock_release(&heap->lock);
+  heap_sample_follow(heap);
   if (now_ms != heap->clock_ms) heap->ticks = HEAP_TICK_PERIOD;
 }
 
@@ -466,7 +521,7 @@ void heap_free_event(struct slab *slab) {
   lock_release(&heap->lock);
   if (gone != NULL) {
     slab_destroy(gone);
-    if (heap->kept_units > keep_bound(heap)) heap_release_empty(heap, heap->clock_ms, false);
+    if (load_racy(&heap->kept_units) > keep_bound(heap)) heap_release_empty(heap, heap->clock_ms, false);
   } else if (unlikely(heap->waiting_units > heap->waiting_bound)) {
     heap_park_surplus(heap);
   }
@@ -485,16 +540,19 @@ HAK_CONSTANT void (*heap_publish)(void);
 /* Clock-driven work. */
 static HAK_NOINLINE void tick(struct heap *heap) {
   heap->ticks = 0;
+  heap_sample_follow(heap);
+  heap_sums_tick(heap);
   remote_flush(heap);
   heap_drain_pending(heap, TICK_DRAIN_SLABS);
   uint64_t now_ms = os_now_ms(), before_ms = heap->clock_ms;
   heap->clock_ms = now_ms;
+  if (unlikely(heap->packs_seen != (uint8_t)__atomic_load_n(&limit_packs, __ATOMIC_RELAXED))) heap_pack(heap, true);
   if (option.purge_delay_ms >= 0 && now_ms - heap->looked_ms > (uint64_t)option.purge_delay_ms) {
     heap->looked_ms = now_ms;
     forget_regret(heap);
     heap_retire_idle(heap, false);
   }
-  if (heap->kept_units > 0 && option.purge_delay_ms >= 0 &&
+  if (load_racy(&heap->kept_units) > 0 && option.purge_delay_ms >= 0 &&
       now_ms - heap->released_ms > (uint64_t)option.purge_delay_ms / RELEASE_LOOKS) {
     heap->released_ms = now_ms;
     heap_release_empty(heap, now_ms, false);
@@ -516,9 +574,11 @@ bool heap_grow_run(struct heap *heap, struct slab *slab, unsigned class_index) {
   lock_acquire(&heap->lock);
   unsigned old = slab->class_index;
   if (slab->state == SLAB_CURRENT) leave_current(heap, slab, 0);   /* its one block is in use: the list is empty */
-  heap->bytes_units += row->units - slab->units;
+  store_racy(&heap->bytes_units, heap->bytes_units + row->units - slab->units);
   heap->supplied[old]--;   /* the request is now one of the other class */
   heap->supplied[class_index]++;
+  heap->misses[old]--;
+  heap->misses[class_index]++;
   slab_resize_run(slab, class_index);
   slab_set_owner(slab, heap->owner);
   lock_release(&heap->lock);

@@ -1,6 +1,7 @@
 /* heap_life.c - heaps opened and closed, listed, and kept whole over fork(). */
 #include <config.h>
 #include "counters.h"
+#include "heap_sample.h"
 #include "message.h"
 #include "metadata.h"
 #include "options.h"
@@ -58,8 +59,10 @@ struct heap *heap_open(uintptr_t id) {
   if (heap == NULL) return NULL;
   heap->table = NULL;
   heap->shared_spent = 0;
+  heap_sample_end(heap);
   __atomic_store_n(&heap->pending, NULL, __ATOMIC_RELEASE);
   counter_add(COUNT_HEAPS_LIVE, 1);
+  heap_sample_follow(heap);
   return heap;
 }
 
@@ -71,10 +74,11 @@ static void settle_for_good(struct heap *heap, struct slab *slab) {
     uint32_t free_count = slab_join_rest(slab);
     uint32_t freed = slab->armed - slab->countdown;
     heap->frees[class] += freed;
-    heap->supplied[class] += freed - (uint64_t)free_count;
+    heap->supplied[class] += freed - free_count;
     heap->current[class] = NULL;
     slab->used = slab->carved - free_count;
   } else {
+    if (slab->state == SLAB_EMPTY) heap_leave_bigcache(slab);
     heap->frees[class] += slab_settle(slab);
   }
   slab->next = slab->previous = NULL;
@@ -150,6 +154,19 @@ static void clear_pending_flags(struct superslab *superslab) {
     if ((superslab->slabs[i].remote & REMOTE_PENDING) != 0) superslab->slabs[i].remote &= ~REMOTE_PENDING;
 }
 
+/* The heap of sampled blocks is no thread's. */
+static bool stays(const struct heap *heap, const struct heap *mine) {
+  return heap == mine || (heap->owner & ~OWNER_SLOW) == OWNER_PROFILE;
+}
+
+static void take_up_again(struct heap *heap) {
+  for (struct slab *slab = heap->all; slab != NULL; slab = slab->all_next)
+    if (remote_count(slab->remote) != 0) {
+      slab->remote |= REMOTE_PENDING;
+      remote_hand_over(slab);
+    }
+}
+
 /* References in the hands of threads that are gone are lost: all flags are cleared, and set again where a list waits. */
 void heap_fork_child(struct heap *mine) {
   /* There was never a second thread here, neither with a heap nor one that only freed. */
@@ -160,13 +177,10 @@ void heap_fork_child(struct heap *mine) {
     heap->pending_private = NULL;
     if (heap->in_use) heap->pending = NULL;
   }
-  for (struct slab *slab = mine == NULL ? NULL : mine->all; slab != NULL; slab = slab->all_next)
-    if (remote_count(slab->remote) != 0) {
-      slab->remote |= REMOTE_PENDING;
-      remote_hand_over(slab);
-    }
+  for (struct heap *heap = all_heaps; heap != NULL; heap = heap->next_heap)
+    if (stays(heap, mine)) take_up_again(heap);
   for (struct heap *heap = all_heaps; heap != NULL; heap = heap->next_heap) {
-    if (heap == mine || !heap->in_use) continue;
+    if (stays(heap, mine) || !heap->in_use) continue;
     remote_fork_flush(heap);
     heap->table = NULL;   /* it was in the memory of a thread that is not here */
     heap_close(heap);

@@ -11,6 +11,7 @@
    bounds double with each level of patience, which rises when pages are taken back within a second. */
 #include <config.h>
 #include "counters.h"
+#include "heap_sample.h"
 #include "options.h"
 #include "os.h"
 #include "remote.h"
@@ -26,7 +27,7 @@ enum {
 
 void heap_count_parked(struct heap *heap, uint32_t before, uint32_t after) {
   heap->parked_kib += after / 1024 - before / 1024;
-  heap->parked_units = heap->parked_kib / (UNIT_SIZE / 1024);
+  store_racy(&heap->parked_units, heap->parked_kib / (UNIT_SIZE / 1024));
   if (after > before) counter_add(COUNT_PARKED_BYTES, after - before);
   else counter_sub(COUNT_PARKED_BYTES, before - after);
 }
@@ -34,11 +35,13 @@ void heap_count_parked(struct heap *heap, uint32_t before, uint32_t after) {
 /* --- taken again --- */
 
 void heap_unpark(struct heap *heap, struct slab *slab, bool all) {
-  uint32_t before = slab_parked_bytes(slab);
+  uint32_t before = slab_parked_bytes(slab), blocks = slab->parked_blocks;
   if (all) slab_unpark_granules(slab, heap->owner, UINT64_MAX);
   else slab_unpark(slab, heap->owner);
   uint32_t after = slab_parked_bytes(slab);
   heap_count_parked(heap, before, after);
+  if (heap_samples(heap)) heap_sample_gained(heap, slab, blocks - slab->parked_blocks);
+  place_add(size_class_tier(slab->class_index), EVENT_REFAULTED_BYTES, before - after);
   heap->unparked_pages += (before - after) / (uint32_t)os_page_size;
   heap->unparked_ms = slab->parked_ms;
   heap->ticks = HEAP_TICK_PERIOD;   /* the clock is read at the end of the slow path: soon after they were parked? */
@@ -64,6 +67,7 @@ struct tour {
   struct purge_batch batch;
   struct { struct slab *slab; uint64_t granules; } parked[TICK_WALKS];
   unsigned parked_count;
+  size_t parked_bytes[SLAB_TIERS];   /* that the kernel took, by tier */
 };
 
 /* A slab that is settled and waits: is it to be looked at now? */
@@ -83,6 +87,10 @@ static void have_looked(struct heap *heap, struct slab *slab) {
   slab_check(slab);
 }
 
+static size_t bytes_of(const struct slab *slab, uint64_t granules) {
+  return (size_t)__builtin_popcountll(granules) << slab_granule_shift(slab);
+}
+
 /* False: the batch is full, the slab is to be met again. */
 static bool park_slab(struct heap *heap, struct slab *slab, struct tour *tour) {
   uint32_t before = slab_parked_bytes(slab);
@@ -92,6 +100,7 @@ static bool park_slab(struct heap *heap, struct slab *slab, struct tour *tour) {
   granules = slab->parked & ~granules;
   if (granules != 0) {
     slab->parked_ms = tour->now_ms;
+    tour->parked_bytes[size_class_tier(slab->class_index)] += bytes_of(slab, granules);
     tour->parked[tour->parked_count].slab = slab;
     tour->parked[tour->parked_count++].granules = granules;
   }
@@ -130,7 +139,7 @@ static void go_round(struct heap *heap, struct tour *tour) {
 
 /* The kernel has kept some (locked memory, say): those are no parked ones, for the figures, for the slab's frees,
    and when it is looked at again. */
-static void take_refused_back(struct heap *heap, const struct tour *tour) {
+static void take_refused_back(struct heap *heap, struct tour *tour) {
   lock_acquire(&heap->lock);
   for (unsigned i = 0; i < tour->parked_count; i++) {
     struct slab *slab = tour->parked[i].slab;
@@ -141,6 +150,7 @@ static void take_refused_back(struct heap *heap, const struct tour *tour) {
       if (!purge_batch_done(&tour->batch, start, (size_t)1 << shift)) refused |= left & -left;
     }
     if (refused == 0) continue;
+    tour->parked_bytes[size_class_tier(slab->class_index)] -= bytes_of(slab, refused);
     uint32_t before = slab_parked_bytes(slab);
     slab_unpark_granules(slab, heap->owner, refused);
     heap_count_parked(heap, before, slab_parked_bytes(slab));
@@ -160,6 +170,8 @@ static size_t give_pages_back(struct heap *heap, struct tour *tour) {
   heap->refused = bytes != tour->batch.bytes;
   heap->refused_ms = tour->now_ms;
   if (heap->refused) take_refused_back(heap, tour);
+  for (unsigned tier = 0; tier < SLAB_TIERS; tier++)
+    if (tour->parked_bytes[tier] != 0) place_add(tier, EVENT_PURGED_BYTES, tour->parked_bytes[tier]);
   patience_purged(&heap->patience, (unsigned)(bytes / os_page_size));
   return bytes;
 }
@@ -167,6 +179,7 @@ static size_t give_pages_back(struct heap *heap, struct tour *tour) {
 static size_t run(struct heap *heap, struct tour *tour) {
   purge_batch_init(&tour->batch);
   tour->parked_count = 0;
+  for (unsigned tier = 0; tier < SLAB_TIERS; tier++) tour->parked_bytes[tier] = 0;
   lock_acquire(&heap->lock);
   go_round(heap, tour);
   heap->waiting_bound = bound(heap);
@@ -202,13 +215,16 @@ void heap_park_surplus(struct heap *heap) {
 }
 
 size_t heap_park_all(struct heap *heap) {
-  struct tour tour = { .all = true, .now_ms = (uint32_t)os_now_ms() };
-  if (option.thp == THP_ALWAYS) return 0;
   lock_acquire(&heap->lock);
-  /* Those that have been looked at are looked at again. */
   for (struct slab *slab = heap->all; slab != NULL; slab = slab->all_next)
     if (slab->state == SLAB_PARTIAL && slab->waiting == 0) heap_park_wait(heap, slab);
   lock_release(&heap->lock);
+  return heap_park_waiting(heap);
+}
+
+size_t heap_park_waiting(struct heap *heap) {
+  struct tour tour = { .all = true, .now_ms = (uint32_t)os_now_ms() };
+  if (option.thp == THP_ALWAYS) return 0;
   size_t bytes = 0;
   while (heap->waiting_units != 0) {
     tour.visits = TICK_VISITS;

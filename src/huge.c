@@ -15,6 +15,7 @@
 #include "huge.h"
 
 #include "counters.h"
+#include "limit.h"
 #include "lock.h"
 #include "metadata.h"
 #include "options.h"
@@ -128,8 +129,11 @@ static bool unmap(struct huge *huge) {
 static void give_back(struct huge *huge) {
   registry_remove_huge(huge->start);
   remember_freed(huge->start);
-  mapping_cache_given_up(huge->size, os_now_ms());
-  unmap(huge);
+  size_t size = huge->size;
+  mapping_cache_given_up(size, os_now_ms());
+  place_add(PLACE_HUGE, EVENT_FLUSHES, 1);
+  if (unmap(huge))
+    place_add(PLACE_HUGE, EVENT_PURGED_BYTES, size);
 }
 
 /* Bytes in the chain, all offered to the kernel. */
@@ -237,6 +241,50 @@ static void keep(struct huge *huge, uint64_t now_ms) {
   give_back_chain(evicted);
 }
 
+/* ---- other sizes; the record is the caller's alone ---- */
+
+static void set_place(struct huge *huge, char *start, size_t size) {
+  lock_acquire(&huge_lock);
+  __atomic_store_n(&huge->start, start, __ATOMIC_RELAXED);   /* huge_free of a racing double free reads it */
+  huge->size = size;
+  lock_release(&huge_lock);
+}
+
+static bool resize_in_place(struct huge *huge, size_t size) {
+  if (!os_resize_in_place(huge->start, huge->size, size))
+    return false;
+  set_place(huge, huge->start, size);
+  return true;
+}
+
+/* The target's entry is made and removed first: what remains is a leaf of the registry, so that
+   neither of the two insertions after the move can fail. While pages move, neither place has an entry: the
+   kernel may give the one that becomes free to another thread at once. */
+static bool move(struct huge *huge, size_t size) {
+  if (huge->joined)
+    return false;   /* realloc copies */
+  char *target = os_map_aligned(size, size >= MOVE_ALIGNED_MIN ? SUPERSLAB_SIZE : UNIT_SIZE);
+  if (target == NULL)
+    return false;
+  counter_add(COUNT_MAPPINGS_MADE, 1);
+  if (!registry_insert_huge(target, huge)) {
+    os_discard(target, size);
+    counter_add(COUNT_MAPPINGS_GONE, 1);
+    return false;
+  }
+  registry_remove_huge(target);
+  char *old = huge->start;
+  registry_remove_huge(old);
+  bool moved = os_move(old, huge->size, target, size);
+  counter_add(COUNT_MAPPINGS_GONE, 1);
+  if (moved) {
+    remember_freed(old);
+    set_place(huge, target, size);
+  }
+  (void)registry_insert_huge(huge->start, huge);
+  return moved;
+}
+
 /* What is left of the mapping behind size bytes, with a record of its own; NULL: no memory for it. */
 static struct huge *split_off(const struct huge *huge, size_t size) {
   struct huge *rest = record_new();
@@ -267,36 +315,57 @@ static void take_what_is_needed(struct huge *huge, size_t size) {
   }
 }
 
-static struct huge *take_or_map(size_t size, size_t alignment) {
+static struct huge *take_kept(size_t size, size_t alignment) {
   struct huge *huge = mapping_cache_take(size, alignment);
-  if (huge != NULL) {
+  if (huge == NULL)
+    return NULL;
+  if (huge->size >= size) {
     take_what_is_needed(huge, size);
-    return huge;
+  } else if (!limit_check() || (!resize_in_place(huge, size) && !move(huge, size))) {
+    keep(huge, os_now_ms());
+    return NULL;
   }
+  return huge;
+}
+
+static struct huge *take_or_map(size_t size, size_t alignment) {
+  struct huge *huge = take_kept(size, alignment);
+  if (huge != NULL)
+    return huge;
+  if (!limit_check())
+    return NULL;
   huge = reuse_refused(size, alignment);
   if (huge == NULL) {
     mapping_cache_missed(size, os_now_ms());
     huge = map_new(size, alignment);
+    if (huge != NULL)
+      place_add(PLACE_HUGE, EVENT_MISSES, 1);
   }
   return huge;
 }
 
 void *huge_alloc(size_t size, size_t alignment, bool *zeroed) {
+  struct limit_request request = { 0, 0 };
   if (size == 0 || !is_possible(size))
     return NULL;
   size = align_up(size, os_page_size);
   alignment = max_size(alignment, UNIT_SIZE);
+  limit_reserve(&request, size, size);   /* before anything is taken out of a cache, and so not counted for a moment */
   struct huge *huge = take_or_map(size, alignment);
   if (unlikely(huge == NULL)) {
     give_everything_back();
     huge = take_or_map(size, alignment);
-    if (huge == NULL)
-      return NULL;
+  }
+  if (unlikely(huge == NULL)) {
+    counter_add(COUNT_FAILED_REQUESTS, 1);
+    limit_done(&request);
+    return NULL;
   }
   void *start = huge->start;
   *zeroed = !huge->dirty;
   counter_add(COUNT_HUGE_REQUESTS, 1);
   counter_add(COUNT_HUGE_LIVE_BYTES, huge->size);
+  limit_done(&request);
   live_add(huge);
   set_state(huge, HUGE_LIVE);
   huge_tick(os_now_ms());
@@ -346,53 +415,10 @@ enum huge_free_result huge_free(struct huge *huge, const void *start) {
 
 /* ---- realloc; the block is claimed ---- */
 
-static void set_place(struct huge *huge, char *start, size_t size) {
-  counter_add(COUNT_HUGE_LIVE_BYTES, (uint64_t)size - huge->size);   /* modulo 2^64: may shrink */
-  lock_acquire(&huge_lock);
-  huge->start = start;
-  huge->size = size;
-  lock_release(&huge_lock);
-}
-
-static bool resize_in_place(struct huge *huge, size_t size) {
-  if (!os_resize_in_place(huge->start, huge->size, size))
-    return false;
-  set_place(huge, huge->start, size);
-  return true;
-}
-
-/* The target's entry is made and removed first: what remains is a leaf of the registry, so that
-   neither of the two insertions after the move can fail. While pages move, neither place has an entry: the
-   kernel may give the one that becomes free to another thread at once. */
-static bool move(struct huge *huge, size_t size) {
-  if (huge->joined)
-    return false;   /* realloc copies */
-  char *target = os_map_aligned(size, size >= MOVE_ALIGNED_MIN ? SUPERSLAB_SIZE : UNIT_SIZE);
-  if (target == NULL)
-    return false;
-  counter_add(COUNT_MAPPINGS_MADE, 1);
-  if (!registry_insert_huge(target, huge)) {
-    os_discard(target, size);
-    counter_add(COUNT_MAPPINGS_GONE, 1);
-    return false;
-  }
-  registry_remove_huge(target);
-  char *old = huge->start;
-  registry_remove_huge(old);
-  bool moved = os_move(old, huge->size, target, size);
-  counter_add(COUNT_MAPPINGS_GONE, 1);
-  if (moved) {
-    remember_freed(old);
-    set_place(huge, target, size);
-  }
-  (void)registry_insert_huge(huge->start, huge);
-  return moved;
-}
-
 /* From the second growth on an eighth more is taken: a block that grows step by step is moved a
    logarithmic number of times. */
 static bool grow(struct huge *huge, size_t size) {
-  size_t slack = huge->growths == 0 ? 0 : align_down(size / 8, os_page_size);
+  size_t slack = huge->growths == 0 || limit_stage() != LIMIT_CALM ? 0 : align_down(size / 8, os_page_size);
   bool grown = is_possible(size + slack) && (resize_in_place(huge, size + slack) || move(huge, size + slack));
   if (!grown && !huge->joined) {
     give_everything_back();
@@ -414,11 +440,15 @@ void *huge_resize(struct huge *huge, size_t new_size) {
   if (new_size == 0 || !is_possible(new_size) || !claim(huge))
     return NULL;
   size_t size = align_up(new_size, os_page_size);
+  size_t before = huge->size;
+  struct limit_request request = { 0, 0 };
   bool done = true;
   if (size < huge->size)
     shrink(huge, size);
   else if (size > huge->size)
-    done = grow(huge, size);
+    done = limit_admit(&request, size - huge->size, size - huge->size) && grow(huge, size);
+  counter_add(COUNT_HUGE_LIVE_BYTES, (uint64_t)huge->size - before);   /* modulo 2^64: may shrink */
+  limit_done(&request);
   void *start = done ? huge->start : NULL;
   set_state(huge, HUGE_LIVE);
   return start;

@@ -48,9 +48,9 @@ static void note_release(const struct lock *lock) {
 static void note_reset(const struct lock *lock) { held_ranks &= ~RANK_BIT(lock->rank); }
 
 /* The start of the process's heap makes its system calls under RANK_START: nothing
-   can proceed before it is done anyway. */
+   can proceed before it is done anyway. RANK_PROFILE: only samples wait. */
 void lock_assert_none_held(void) {
-  if (held_ranks & ~RANK_BIT(RANK_START))
+  if (held_ranks & ~(RANK_BIT(RANK_START) | RANK_BIT(RANK_PROFILE)))
     message_fatal("system call while locks of ranks 0x%x are held", held_ranks);
 }
 #else

@@ -10,6 +10,7 @@
 
 enum lock_rank {
   RANK_START,        /* start of the process's heap */
+  RANK_PROFILE,      /* the heap of sampled blocks: whoever holds it may make system calls (profile.c) */
   RANK_HEAPS,        /* the list of heaps */
   RANK_HEAP,         /* one heap's slow path */
   RANK_ABANDONED,    /* slabs without an owner */
@@ -19,6 +20,7 @@ enum lock_rank {
   RANK_REGISTRY,
   RANK_METADATA,
   RANK_OS,
+  RANK_PROFILE_TABLE,
   RANK_COUNT
 };
 

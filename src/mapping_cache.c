@@ -5,6 +5,7 @@
 
 #include "align.h"
 #include "counters.h"
+#include "limit.h"
 #include "lock.h"
 #include "options.h"
 #include "patience.h"
@@ -24,14 +25,15 @@ struct kept_list {
   struct huge *latest, *oldest;
   size_t count, bytes;
   const enum counter hits, kept, gauge;
+  const enum place place;
 };
 
 static struct lock cache_lock = LOCK_INIT(RANK_MAPPING_CACHE);
 static struct kept_list bigcache = {
-  NULL, NULL, 0, 0, COUNT_BIGCACHE_HITS, COUNT_BIGCACHE_KEPT, COUNT_BIGCACHE_BYTES
+  NULL, NULL, 0, 0, COUNT_BIGCACHE_HITS, COUNT_BIGCACHE_KEPT, COUNT_BIGCACHE_BYTES, PLACE_BIGCACHE
 };
 static struct kept_list whales = {
-  NULL, NULL, 0, 0, COUNT_WHALE_HITS, COUNT_WHALE_KEPT, COUNT_WHALE_BYTES
+  NULL, NULL, 0, 0, COUNT_WHALE_HITS, COUNT_WHALE_KEPT, COUNT_WHALE_BYTES, PLACE_WHALE
 };
 /* Live huge bytes at their highest, halved each second since peak_since_ms. Lock MAPPING_CACHE. */
 static size_t peak;
@@ -75,6 +77,8 @@ static void list_remove(struct kept_list *list, struct huge *huge) {
 static void pop_oldest(struct kept_list *list, struct huge **chain) {
   struct huge *huge = list->oldest;
   list_remove(list, huge);
+  place_add(list->place, EVENT_FLUSHES, 1);
+  place_add(list->place, EVENT_PURGED_BYTES, huge->size);
   huge->next = *chain;
   *chain = huge;
 }
@@ -90,6 +94,11 @@ static size_t budget(size_t live, uint64_t now_ms) {
   peak = max_size(live, halvings < 8 * sizeof peak ? peak >> halvings : 0);
   size_t share = patience.level == 0 ? peak / 2 : peak;
   return min_size((size_t)option.bigcache_max, max_size(share, (size_t)BUDGET_FLOOR << patience.level));
+}
+
+/* Of a size that BigCache keeps; what is freed and smaller, or too much for it, is the whale cache's. */
+static bool is_for_bigcache(size_t size) {
+  return option.bigcache && size >= (size_t)(option.bigcache_l25 ? BIGCACHE_L25_MIN : BIGCACHE_MIN);
 }
 
 /* In units for patience.c, which counts to 2^32. */
@@ -110,6 +119,8 @@ void mapping_cache_missed(size_t bytes, uint64_t now_ms) {
     size_t regretted = min_size(bytes, given_up);
     given_up -= regretted;
     patience_reused(&patience, units_of(regretted), now_ms);
+    place_add(PLACE_HUGE, EVENT_REFAULTED_BYTES, regretted);
+    place_add(is_for_bigcache(bytes) ? PLACE_BIGCACHE : PLACE_WHALE, EVENT_REFAULTED_BYTES, regretted);
   }
   lock_release(&cache_lock);
 }
@@ -117,8 +128,7 @@ void mapping_cache_missed(size_t bytes, uint64_t now_ms) {
 /* ---- the two policies; the lock is held ---- */
 
 static bool bigcache_wants(size_t size, size_t room) {
-  size_t smallest = option.bigcache_l25 ? BIGCACHE_L25_MIN : BIGCACHE_MIN;
-  return option.bigcache && size >= smallest && bigcache.count < BIGCACHE_SLOTS &&
+  return is_for_bigcache(size) && bigcache.count < BIGCACHE_SLOTS &&
          bytes_kept() <= room && size <= room - bytes_kept();
 }
 
@@ -146,8 +156,9 @@ bool mapping_cache_put(struct huge *huge, uint64_t now_ms, struct huge **evicted
     return false;
   unsigned evictions = 0;
   bool kept = true;
+  size_t allowed = limit_cache_room();
   lock_acquire(&cache_lock);
-  size_t room = budget((size_t)counter_get(COUNT_HUGE_LIVE_BYTES) + huge->size, now_ms);
+  size_t room = min_size(allowed, budget((size_t)counter_get(COUNT_HUGE_LIVE_BYTES) + huge->size, now_ms));
   huge->kept_since_ms = now_ms;
   if (bigcache_wants(huge->size, room)) {
     list_add(&bigcache, huge);
@@ -173,16 +184,36 @@ static bool find_best(const struct kept_list *list, size_t size, size_t alignmen
   return found;
 }
 
+/* The largest of at least half the size that is one mapping, larger than *best if that is set. The lock is held. */
+static bool find_smaller(const struct kept_list *list, size_t size, struct huge **best) {
+  bool found = false;
+  for (struct huge *huge = list->latest; huge != NULL; huge = huge->next)
+    if (!huge->joined && huge->size < size && huge->size >= size / 2 && (*best == NULL || huge->size > (*best)->size)) {
+      *best = huge;
+      found = true;
+    }
+  return found;
+}
+
 struct huge *mapping_cache_take(size_t size, size_t alignment) {
   struct huge *best = NULL;
   lock_acquire(&cache_lock);
   struct kept_list *from = find_best(&bigcache, size, alignment, &best) ? &bigcache : NULL;
   if (find_best(&whales, size, alignment, &best))
     from = &whales;
+  if (best == NULL && alignment <= UNIT_SIZE) {
+    from = find_smaller(&bigcache, size, &best) ? &bigcache : NULL;
+    if (find_smaller(&whales, size, &best))
+      from = &whales;
+  }
   if (best != NULL) {
     list_remove(from, best);
     counter_add(from->hits, 1);
   }
+  if (from != &bigcache && is_for_bigcache(size))
+    place_add(PLACE_BIGCACHE, EVENT_MISSES, 1);
+  if (from == NULL && option.whale && option.whale_slots != 0)
+    place_add(PLACE_WHALE, EVENT_MISSES, 1);
   lock_release(&cache_lock);
   return best;
 }
@@ -201,8 +232,10 @@ struct huge *mapping_cache_take_neighbour(const struct huge *huge) {
   struct huge *found = find_neighbour(list, huge);
   if (found == NULL)
     found = find_neighbour(list = &whales, huge);
-  if (found != NULL)
+  if (found != NULL) {
     list_remove(list, found);
+    place_add(list->place, EVENT_FLUSHES, 1);
+  }
   lock_release(&cache_lock);
   return found;
 }
@@ -216,9 +249,10 @@ static bool too_old(const struct huge *huge, uint64_t now_ms) {
 
 struct huge *mapping_cache_expire(uint64_t now_ms, unsigned limit) {
   struct huge *chain = NULL;
+  size_t allowed = limit_cache_room();
   lock_acquire(&cache_lock);
   patience_tick(&patience, now_ms);
-  size_t room = bytes_kept() == 0 ? 0 : budget((size_t)counter_get(COUNT_HUGE_LIVE_BYTES), now_ms);
+  size_t room = bytes_kept() == 0 ? 0 : min_size(allowed, budget((size_t)counter_get(COUNT_HUGE_LIVE_BYTES), now_ms));
   for (; limit != 0 && bytes_kept() != 0; limit--) {
     struct kept_list *list = &whales;
     if (whales.oldest == NULL ||

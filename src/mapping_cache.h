@@ -34,12 +34,14 @@ struct huge {
   uint32_t dirty;         /* 0: every page reads as zero (fresh or purged) */
   uint32_t joined;        /* 1: may be several mappings to the kernel, which mremap does not move */
   uint32_t growths;       /* times that realloc has made it larger: slack from the second on */
+  uint32_t sampled;       /* LIVE: the profile has a record of the block (profile.h); whoever has the block */
   uint64_t kept_since_ms;
   struct huge *next, *previous;   /* list of live ones (lock HUGE) or a cache's list (lock MAPPING_CACHE) */
 };
 
-/* Takes a kept mapping of at least size bytes, aligned: the smallest such, the latest of those; NULL if none.
-   The caller gives back what is too much of it. size is a multiple of the page. */
+/* Takes a kept mapping of at least size bytes, aligned: the smallest such, the latest of those; the caller gives back what
+   is too much of it. If there is none, the largest of at least half the size, for the caller to make larger: its pages are
+   there, a fresh mapping's would all be faulted in. NULL: nothing of use. size is a multiple of the page. */
 struct huge *mapping_cache_take(size_t size, size_t alignment);
 /* Takes a kept mapping that ends where huge starts, or starts where it ends; NULL if none. */
 struct huge *mapping_cache_take_neighbour(const struct huge *huge);

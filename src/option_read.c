@@ -123,6 +123,7 @@ static void set_defaults(bool interposer) {
   if (interposer) option.invalid_free = INVALID_FALLBACK;
   option_log_file[0] = '\0';
   option_stats_dir[0] = '\0';
+  memcpy(option_profile_file, OPTION_PROFILE_FILE, sizeof OPTION_PROFILE_FILE);
 }
 
 static void apply_preset(const struct options_watcher *watcher, long mode) {
@@ -176,6 +177,7 @@ static void note_source(void *context, size_t row, enum option_source source, un
 static void be_silent(void) {
   option.stats = STATS_OFF;
   option.free_route_trace = option.super_reg_reqtrace = option.invalid_free_log = 0;
+  option.profile = option.profile_leaks = 0;
   option_log_file[0] = '\0';
   option_stats_dir[0] = '\0';
 }

@@ -41,6 +41,12 @@ const struct option_definition option_table[OPTION_ROWS] = {
   { "PURGE_DELAY_MS", KIND_NUMBER, AT(purge_delay_ms), 25, 1000, 0, -1, 3600000, "",
     "-1, 0 to 3600000", "25",
     "Milliseconds before free pages go back to the kernel; 0: at once, -1: never." },
+  { "MEMORY_LIMIT_MB", KIND_LIMIT, AT(memory_limit), MEMORY_LIMIT_NONE, SAME, SAME, 0, BYTES_MAX, "auto",
+    "size in MiB from 1, auto, 0", "0",
+    "What is held is to stay below: as it comes near, what is free goes back, kept mappings first. auto: what the control "
+    "group (version 2), RLIMIT_AS and RLIMIT_DATA leave. 0: no limit." },
+  SWITCH("MEMORY_LIMIT_HARD", memory_limit_hard, 0,
+    "Requests that would go beyond MEMORY_LIMIT_MB fail with ENOMEM; 0: none fails because of it."),
   { "SUPERSLAB_MAX_CACHED", KIND_NUMBER, AT(superslab_max_cached), 16, 64, 0, 0, 65536, "",
     "0 to 65536", "16", "Empty SuperSlabs kept, or an eighth of all if that is more; 0: none." },
   { "SS_PREFAULT", KIND_WORD, AT(ss_prefault), PREFAULT_OFF, SAME, SAME, 0, 0, "0 1 2", "0, 1, 2", "0",
@@ -74,10 +80,30 @@ const struct option_definition option_table[OPTION_ROWS] = {
   { "STATS_DIR", KIND_FOLDER, 0, 0, SAME, SAME, 0, 0, "",
     "path of a folder, from the root", "none",
     "Publishes figures of the running process in a file there, for hakmemctl ps and hakmemctl stat." },
+  SWITCH("PROFILE", profile, 0,
+    "Takes samples of what is allocated, and from where; a profile is written when the process exits."),
+  { "PROFILE_RATE", KIND_SIZE, AT(profile_rate), 512 << 10, SAME, SAME, 1, (int64_t)1 << 36, "",
+    "size from 1 to 64G", "512K", "One sample in so many bytes, on average; 1: every request is one." },
+  { "PROFILE_FILE", KIND_PROFILE, 0, 0, SAME, SAME, 0, 0, "",
+    "path, %p for the process id", OPTION_PROFILE_FILE,
+    "Where profiles go, in the format of gperftools; folded stacks if it ends in .folded. Empty: none at exit." },
+  { "PROFILE_SIGNAL", KIND_WORD, AT(profile_signal), PROFILE_SIGNAL_NONE, SAME, SAME, 0, 0,
+    "none hup usr1 usr2 prof urg winch", "none, hup, usr1, usr2, prof, urg, winch", "none",
+    "A signal that has a profile written, with HAKMEM_PROFILE=1." },
+  { "PROFILE_LEAKS", KIND_SIZE, AT(profile_leaks), 0, SAME, SAME, 0, BYTES_MAX, "",
+    "size, 0", "0",
+    "Reports what is still live when the process exits, by stack, where it is that many bytes or more; takes samples "
+    "without PROFILE too. 0: no report." },
+  { "PROFILE_LEAK_STATUS", KIND_NUMBER, AT(profile_leak_status), 0, SAME, SAME, 0, 255, "",
+    "0 to 255", "0", "Exit status of a process whose report of PROFILE_LEAKS is not empty; 0: its own." },
+  { "PROFILE_UNWIND", KIND_WORD, AT(profile_unwind), PROFILE_UNWIND_TABLES, SAME, SAME, 0, 0,
+    "tables frame-pointers", "tables, frame-pointers", "tables",
+    "How callers are found: by the tables for exceptions, or by frame pointers, which are faster but which most "
+    "programs are compiled without." },
   { "DEBUG_LEVEL", KIND_NUMBER, AT(debug_level), MESSAGE_ERROR, SAME, SAME, 0, 3, "",
     "0 to 3", "1",
     "What is printed: 0 nothing, 1 errors, 2 information, 3 more." },
 };
 
-_Static_assert(OPTION_ROWS == sizeof(struct option_values) / sizeof(long) + 2,
-               "each member of option_values, LOG_FILE and STATS_DIR have a row");
+_Static_assert(OPTION_ROWS == sizeof(struct option_values) / sizeof(long) + 3,
+               "each member of option_values, LOG_FILE, STATS_DIR and PROFILE_FILE have a row");

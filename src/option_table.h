@@ -9,8 +9,10 @@ enum kind {
   KIND_WORD,      /* one of words, separated by blanks: the value is its index */
   KIND_SIZE,      /* bytes, or with a suffix K, M, G */
   KIND_MIB,       /* MiB, or with a suffix K, M, G; the value is in bytes */
+  KIND_LIMIT,     /* as KIND_MIB, but 0 or from 1 MiB on, or auto */
   KIND_PATH,      /* option_log_file: place is not used */
-  KIND_FOLDER     /* option_stats_dir: the same */
+  KIND_FOLDER,    /* option_stats_dir: the same */
+  KIND_PROFILE    /* option_profile_file: as KIND_PATH */
 };
 
 /* "The same as in balanced mode", for the presets. */
@@ -28,7 +30,7 @@ struct option_definition {
   char words[40], accepted[40], default_text[48], help[272];
 };
 
-enum { OPTION_ROWS = 27, OPTION_WORD_MAX = 32 };
+enum { OPTION_ROWS = 36, OPTION_WORD_MAX = 32 };
 extern const struct option_definition option_table[OPTION_ROWS];
 
 /* The row of a name without HAKMEM_, NULL if there is none. */

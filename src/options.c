@@ -11,13 +11,14 @@ HAK_CONSTANT struct option_values option;
 HAK_CONSTANT char option_log_file[OPTION_PATH_MAX];
 HAK_CONSTANT char option_stats_dir[OPTION_PATH_MAX];
 HAK_CONSTANT bool option_stats_dir_from_file;
+HAK_CONSTANT char option_profile_file[OPTION_PATH_MAX];
 
 static long *value_of(const struct option_definition *row) {
   return (long *)(void *)((char *)&option + row->place);
 }
 
 static char *path_of(const struct option_definition *row) {
-  return row->kind == KIND_FOLDER ? option_stats_dir : option_log_file;
+  return row->kind == KIND_FOLDER ? option_stats_dir : row->kind == KIND_PROFILE ? option_profile_file : option_log_file;
 }
 
 void option_store(const struct option_definition *row, int64_t value) {
@@ -80,13 +81,22 @@ static bool parse_number(const struct option_definition *row, const char *text, 
         __builtin_add_overflow(number, *digit - '0', &number)) return false;
   if (digit == text) return false;
   if (row->kind != KIND_NUMBER) {
-    int64_t scale = suffix_scale(digit, row->kind == KIND_MIB ? (int64_t)MIB : 1);
+    int64_t scale = suffix_scale(digit, row->kind == KIND_SIZE ? 1 : (int64_t)MIB);
     if (scale == 0 || __builtin_mul_overflow(number, scale, &number)) return false;
   } else if (*digit != '\0') {
     return false;
   }
   *value = negative ? -number : number;
   return *value >= row->min && *value <= row->max;
+}
+
+/* Less than a MiB, a SuperSlab's half, is a slip: the library could not start with it. */
+static bool parse_limit(const struct option_definition *row, const char *text, int64_t *value) {
+  if (parse_word(row->words, text, value)) {
+    *value = MEMORY_LIMIT_AUTO;
+    return true;
+  }
+  return parse_number(row, text, value) && (*value == MEMORY_LIMIT_NONE || *value >= (int64_t)MIB);
 }
 
 /* A path that fits, in which % is followed by p or %. */
@@ -105,8 +115,10 @@ static bool parse_folder(const char *text) {
 static bool parse(const struct option_definition *row, const char *text, int64_t *value) {
   switch (row->kind) {
     case KIND_WORD: return parse_word(row->words, text, value);
-    case KIND_PATH: return parse_path(text);
+    case KIND_PATH:
+    case KIND_PROFILE: return parse_path(text);
     case KIND_FOLDER: return parse_folder(text);
+    case KIND_LIMIT: return parse_limit(row, text, value);
     default: return parse_number(row, text, value);
   }
 }
@@ -144,10 +156,15 @@ void option_format(const struct option_definition *row, char *buffer, size_t siz
   long value = row->kind >= KIND_PATH ? 0 : *value_of(row);
   switch (row->kind) {
     case KIND_PATH:
+    case KIND_PROFILE:
     case KIND_FOLDER: message_format(buffer, size, "%s", path_of(row)); break;
     case KIND_NUMBER: message_format(buffer, size, "%ld", value); break;
     case KIND_SIZE: format_size(buffer, size, value, false); break;
     case KIND_MIB: format_size(buffer, size, value, true); break;
+    case KIND_LIMIT:
+      if (value == MEMORY_LIMIT_AUTO) message_format(buffer, size, "auto");
+      else format_size(buffer, size, value, true);
+      break;
     case KIND_WORD: {
       const char *word = word_at(row->words, value, &length);
       char text[OPTION_WORD_MAX] = "";

@@ -15,6 +15,10 @@ enum invalid_free { INVALID_FALLBACK, INVALID_SKIP, INVALID_ABORT };
 enum external_guard { GUARD_POPULATE, GUARD_MINCORE, GUARD_MSYNC, GUARD_OFF };
 enum deepbind { DEEPBIND_STRIP, DEEPBIND_KEEP };
 enum stats_report { STATS_OFF, STATS_TEXT, STATS_JSON };
+enum profile_signal { PROFILE_SIGNAL_NONE, PROFILE_SIGNAL_HUP, PROFILE_SIGNAL_USR1, PROFILE_SIGNAL_USR2, PROFILE_SIGNAL_PROF, PROFILE_SIGNAL_URG,
+                      PROFILE_SIGNAL_WINCH };
+enum profile_unwind { PROFILE_UNWIND_TABLES, PROFILE_UNWIND_FRAME_POINTERS };
+enum memory_limit { MEMORY_LIMIT_AUTO = -1, MEMORY_LIMIT_NONE = 0 };
 enum prefault { PREFAULT_OFF, PREFAULT_POPULATE, PREFAULT_TOUCH };
 
 enum { OPTION_PATH_MAX = 256 };
@@ -31,6 +35,8 @@ struct option_values {
   long batch_min_size;         /* bytes */
   long batch_flush;            /* bytes */
   long purge_delay_ms;         /* -1 never, 0 at once */
+  long memory_limit;           /* bytes, or enum memory_limit */
+  long memory_limit_hard;
   long superslab_max_cached;
   long ss_prefault;            /* enum prefault */
   long thp;
@@ -39,12 +45,20 @@ struct option_values {
   long free_route_trace, super_reg_reqtrace;
   long deepbind;
   long stats;
+  long profile;
+  long profile_rate;           /* bytes */
+  long profile_signal;         /* enum profile_signal */
+  long profile_leaks;          /* bytes, 0: no report */
+  long profile_leak_status;
+  long profile_unwind;         /* enum profile_unwind */
   long debug_level;
 };
 extern HAK_HIDDEN struct option_values option;            /* the values in force */
 extern char option_log_file[OPTION_PATH_MAX];  /* "" : stderr; %p not yet replaced */
 extern char option_stats_dir[OPTION_PATH_MAX]; /* "" : none */
 extern bool option_stats_dir_from_file;        /* the configuration file names it, for whoever reads that */
+extern char option_profile_file[OPTION_PATH_MAX];  /* "" : none; %p not yet replaced */
+#define OPTION_PROFILE_FILE "hakmem.%p.heap"       /* the default */
 
 #define OPTION_PREFIX "HAKMEM_"
 

@@ -5,8 +5,8 @@
    and futex are made (mincore and msync where HAKMEM_EXTERNAL_GUARD asks for
    them, write for messages and traces), and each of them may be refused by a filter with
    ENOSYS or EPERM: that is a failure like any other. The clock goes through the vDSO.
-   Start also makes prlimit64, getpid and, under a limit of address space,
-   openat, read and close. */
+   Start also makes prlimit64, getpid, for a profile gettid and, under a limit of address space or with
+   HAKMEM_MEMORY_LIMIT_MB=auto, openat, read and close. */
 #include <config.h>
 
 #include "os.h"
@@ -349,32 +349,41 @@ struct limit64 {
   uint64_t soft, hard;
 };
 
-/* Pages of address space in use, by the first number of /proc/self/statm; 0 when it cannot be read. */
-static size_t pages_in_use(void) {
-  char text[64];
+enum { STATM_SPACE = 0, STATM_DATA = 5 };   /* numbers of /proc/self/statm */
+
+/* Pages of address space in use, or of writable memory; 0 when that cannot be read. */
+static size_t pages_in_use(unsigned field) {
+  char text[128];
   int fd = os_open_read("/proc/self/statm");
   if (fd < 0)
     return 0;
   ssize_t length = os_read(fd, text, sizeof text);
   os_close(fd);
   size_t pages = 0;
-  for (ssize_t i = 0; i < length && text[i] >= '0' && text[i] <= '9'; i++)
-    pages = pages * 10 + (size_t)(text[i] - '0');
+  for (ssize_t i = 0; i < length; i++) {
+    if (text[i] == ' ' && field-- == 0)
+      break;
+    if (field == 0 && text[i] >= '0' && text[i] <= '9')
+      pages = pages * 10 + (size_t)(text[i] - '0');
+  }
   return pages;
 }
 
-size_t os_address_space_left(void) {
+static size_t space_left(int resource, unsigned field) {
   struct limit64 limit = { UINT64_MAX, UINT64_MAX };
   int saved = errno;
-  long result = result_of(syscall(SYS_prlimit64, 0L, RLIMIT_AS, NULL, &limit), saved);
+  long result = result_of(syscall(SYS_prlimit64, 0L, resource, NULL, &limit), saved);
   if (failed(result) || limit.soft >= SIZE_MAX)
     return SIZE_MAX;
   size_t allowed = (size_t)limit.soft;
-  size_t used = pages_in_use() * os_page_size;
+  size_t used = pages_in_use(field) * os_page_size;
   if (used == 0)
     used = allowed / 4;
   return used < allowed ? allowed - used : 0;
 }
+
+size_t os_address_space_left(void) { return space_left(RLIMIT_AS, STATM_SPACE); }
+size_t os_data_space_left(void) { return space_left(RLIMIT_DATA, STATM_DATA); }
 
 /* End of the program's image, where its brk heap begins or a random distance later; 0: not known. */
 static uintptr_t image_end(void) {
@@ -407,6 +416,11 @@ void os_init(void) {
 int os_getpid(void) {
   int saved = errno;
   return (int)result_of(syscall(SYS_getpid), saved);
+}
+
+bool os_is_first_thread(void) {
+  int saved = errno;
+  return result_of(syscall(SYS_gettid), saved) == os_getpid();
 }
 
 

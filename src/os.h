@@ -56,6 +56,8 @@ uintptr_t os_brk_now(void);
 extern uintptr_t os_brk_start;
 /* Address space still allowed by RLIMIT_AS, SIZE_MAX when unlimited. Start only: reads /proc/self/statm. */
 size_t os_address_space_left(void);
+/* Writable private memory still allowed by RLIMIT_DATA, likewise. */
+size_t os_data_space_left(void);
 /* Lets other threads run for a moment, without sched_yield, which filters may answer with death. */
 void os_yield(void);
 /* Waits while *word == value; returns at a wake or for no reason. */
@@ -64,6 +66,8 @@ void os_futex_wake(uint32_t *word, int count);
 /* As write(2), but -errno on failure, and not cut short by signals before the first byte. */
 ssize_t os_write(int fd, const void *data, size_t size);
 int os_getpid(void);
+/* The thread that the process began with, or that forked it. */
+bool os_is_first_thread(void);
 
 /* Discarded ranges that the kernel refused to unmap are remembered (lock of rank OS), and tried again
    after each unmap that works, or here. */

@@ -2,10 +2,12 @@
 #include <config.h>
 
 #include "os_call.h"
+#include "os.h"
 #include "os_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -66,6 +68,58 @@ bool os_file_status(int fd, struct os_file_status *status) {
 int os_open_own(const char *path) {
   int saved = errno, flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
   return (int)result_of(syscall(SYS_openat, AT_FDCWD, path, flags, 0600), saved);
+}
+
+int os_create(const char *path) {
+  int saved = errno, flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY;
+  return (int)result_of(syscall(SYS_openat, AT_FDCWD, path, flags, 0666), saved);
+}
+
+int os_open_special(const char *path) {
+  int saved = errno, flags = O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  return (int)result_of(syscall(SYS_openat, AT_FDCWD, path, flags, 0), saved);
+}
+
+void os_wait_for_readers(int fd) {
+  int saved = errno;
+  long flags = result_of(syscall(SYS_fcntl, fd, F_GETFL), saved);
+  if (flags >= 0) (void)result_of(syscall(SYS_fcntl, fd, F_SETFL, flags & ~O_NONBLOCK), saved);
+}
+
+ssize_t os_write_pipe(int fd, const void *data, size_t size) {
+  int saved = errno;
+  sigset_t broken_pipe, before, pending;
+  sigemptyset(&broken_pipe);
+  sigaddset(&broken_pipe, SIGPIPE);
+  sigprocmask(SIG_BLOCK, &broken_pipe, &before);
+  sigpending(&pending);
+  ssize_t done = os_write(fd, data, size);
+  /* The signal came to this thread; one that was there before stays. */
+  if (done == -EPIPE && !sigismember(&pending, SIGPIPE)) sigtimedwait(&broken_pipe, NULL, &(struct timespec){ 0, 0 });
+  sigprocmask(SIG_SETMASK, &before, NULL);
+  errno = saved;
+  return done;
+}
+
+bool os_is_link(const char *path) {
+  char target;
+  int saved = errno;
+  return result_of(syscall(SYS_readlinkat, AT_FDCWD, path, &target, sizeof target), saved) >= 0;
+}
+
+/* Some machines have renameat2 only. */
+int os_rename(const char *from, const char *to) {
+  int saved = errno;
+#ifdef SYS_renameat
+  return (int)-result_of(syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to), saved);
+#else
+  return (int)-result_of(syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0), saved);
+#endif
+}
+
+int os_unlink(const char *path) {
+  int saved = errno;
+  return (int)-result_of(syscall(SYS_unlinkat, AT_FDCWD, path, 0), saved);
 }
 
 bool os_may_be_so_large(size_t size) {

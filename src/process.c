@@ -9,10 +9,12 @@
 #include "constant.h"
 #include "fork.h"
 #include "huge.h"
+#include "limit.h"
 #include "message.h"
 #include "options.h"
 #include "os.h"
 #include "process.h"
+#include "profile_run.h"
 #include "publish.h"
 #include "registry.h"
 #include "thread.h"
@@ -79,6 +81,8 @@ static enum process_state start_modules(void) {
   message_print(MESSAGE_INFO, "libhakmem %s: region of %zu MiB, pages of %zu bytes", PACKAGE_VERSION,
                 (size_t)region_units * UNIT_SIZE / MIB, os_page_size);
   huge_reclaim = thread_reclaim;
+  limit_relieve = thread_relieve;
+  limit_init();
   publish_start();
   return PROCESS_READY;
 }
@@ -100,6 +104,7 @@ enum process_state process_start(void) {
     bool registered = fork_register();
     __atomic_store_n(&process_state, (uint32_t)state, __ATOMIC_RELEASE);
     if (!registered) fork_register();
+    if (state == PROCESS_READY) profile_begin();
     return state;
   }
   if (__atomic_load_n(&starting_thread, __ATOMIC_RELAXED) == thread_id()) return process_state_now();

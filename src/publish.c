@@ -24,6 +24,7 @@ enum {
 _Static_assert((int)FIGURES_TIERS == (int)TIER_COUNT, "the file has all tiers");
 _Static_assert((int)CLASS_COUNT <= (int)FIGURES_CLASSES_MAX, "the file has all classes");
 _Static_assert((int)COUNT_END <= (int)FIGURES_COUNTERS_MAX, "the file has all counters");
+_Static_assert((int)PLACE_COUNT == (int)FIGURES_PLACES && (int)TALLY_END <= (int)FIGURES_TALLIES_MAX, "the file has all tallies");
 
 static HAK_CONSTANT struct figures_file *file;   /* the mapping; NULL: nothing is published */
 /* The word of the slot that is ours, NULL: none. Atomic: changes in the child of fork and at exit. */
@@ -99,6 +100,8 @@ static void fill(const struct figures *figures) {
     filling.class_live[class] = live > UINT32_MAX ? UINT32_MAX : (uint32_t)live;
   }
   memcpy(filling.counter, figures->counter, sizeof figures->counter);
+  for (unsigned place = 0; place < PLACE_COUNT; place++)
+    memcpy(filling.tally[place], figures->tally[place], sizeof figures->tally[place]);
 }
 
 static uint64_t slabs_of(const struct figures *figures) {

@@ -17,6 +17,7 @@ struct huge;
 /* Owner words: who may use the fast path on a unit. */
 #define OWNER_NONE ((uintptr_t)0)       /* not a live slab */
 #define OWNER_ABANDONED ((uintptr_t)2)  /* live, its thread is gone */
+#define OWNER_PROFILE ((uintptr_t)4)    /* live, of the heap of sampled blocks (profile.h): no thread's */
 #define OWNER_SLOW ((uintptr_t)1)       /* flag on a thread's id: its owner takes the slow path too */
 
 /* The words of a SuperSlab's units; in the region they are parts of two dense arrays that lie right below the

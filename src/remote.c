@@ -70,7 +70,7 @@ static void flush_batch(struct heap *heap, struct batch *batch) {
   batch->head = NULL;
   compiler_barrier();
   batch->count = 0;
-  count_one(&heap->remote_pushes);
+  count_one(&heap->remote_pushes[size_class_tier_of_block(batch->slab->remote_block_size)]);
   push_chain(batch->slab, head, batch->tail, count);
 }
 
@@ -126,16 +126,19 @@ enum remote_result remote_free(struct heap *heap, struct slab *slab, void *p) {
   if (slab_block_is_free(slab, p)) return REMOTE_DOUBLE;
   struct block *block = p;
   if (CHECKS) block->key = block_key(block);
+  enum tier tier = size_class_tier_of_block(slab->remote_block_size);
   if (heap == NULL) {
     counter_add(COUNT_REMOTE_FREES, 1);
     counter_add(COUNT_REMOTE_BATCHES, 1);
+    place_add(tier, EVENT_REMOTE_FREES, 1);
+    place_add(tier, EVENT_REMOTE_BATCHES, 1);
     push_chain(slab, block, block, 1);
     return REMOTE_FREED;
   }
-  count_one(&heap->remote_frees);
+  count_one(&heap->remote_frees[tier]);
   if (heap->batch_direct > 0 || slab->remote_block_size * 2 > BATCH_BYTES) {
     if (heap->batch_direct > 0) heap->batch_direct--;
-    count_one(&heap->remote_pushes);
+    count_one(&heap->remote_pushes[tier]);
     push_chain(slab, block, block, 1);
   } else {
     add_to_batch(heap, slab, block);

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "limit.h"
 #include "message.h"
 #include "options.h"
 #include "os.h"
@@ -84,16 +85,52 @@ static void write_text_tiers(struct writer *writer, const struct figures *figure
   }
 }
 
+static void write_text_tallies(struct writer *writer, const struct figures *figures) {
+  put(writer, "\n");
+  put_left(writer, "counts", NAME_WIDTH);
+  for (unsigned place = 0; place < PLACE_COUNT; place++) put_right(writer, place_name(place), COLUMN_WIDTH);
+  put(writer, "\n");
+  for (unsigned tally = 0; tally < TALLY_END; tally++) {
+    put_left(writer, tally_name(tally), NAME_WIDTH - 2);
+    put(writer, tally_is_estimate(tally) ? "~ " : "  ");
+    for (unsigned place = 0; place < PLACE_COUNT; place++) put_column(writer, figures->tally[place][tally]);
+    put(writer, "\n");
+  }
+}
+
 static void write_text_classes(struct writer *writer, const struct figures *figures) {
-  static const char *const columns[4] = { "requests", "frees", "live blocks", "slabs" };
+  static const char *const columns[4] = { "requests", "misses", "live blocks", "slabs" };
   put_heading(writer, "block size", columns);
   for (int i = 0; i < CLASS_COUNT; i++) {
     const struct class_figures *class = &figures->class[i];
     if (class->requests == 0) continue;
     char size[24];
-    uint64_t values[4] = { class->requests, class->frees, class->live, class->slabs };
+    uint64_t values[4] = { class->requests, class->misses, class->live, class->slabs };
     message_format(size, sizeof size, "%u", size_classes[i].block_size);
     put_row(writer, size, values);
+  }
+}
+
+/* Names and values of the memory limit's figures. */
+enum { LIMIT_ROWS = 4 };
+struct named { const char *name; uint64_t value; };
+
+static void name_limits(struct named rows[LIMIT_ROWS]) {
+  struct limit_figures limit = limit_figures();
+  rows[0] = (struct named){ "limit_bytes", limit.held_bytes };
+  rows[1] = (struct named){ "limit_mapped_bytes", limit.mapped_bytes };
+  rows[2] = (struct named){ "limit_passes", limit.passes };
+  rows[3] = (struct named){ "limit_refused", limit.refused };
+}
+
+static void write_text_limits(struct writer *writer) {
+  struct named rows[LIMIT_ROWS];
+  name_limits(rows);
+  for (int i = 0; i < LIMIT_ROWS; i++) {
+    if (rows[i].value == 0) continue;
+    put_left(writer, rows[i].name, NAME_WIDTH);
+    put_column(writer, rows[i].value);
+    put(writer, "\n");
   }
 }
 
@@ -101,6 +138,7 @@ static void write_text(struct writer *writer, const struct figures *figures) {
   put(writer, "hakmem: statistics of %s", message_program());
   put(writer, "[%d], libhakmem %s\n", os_getpid(), PACKAGE_VERSION);
   write_text_tiers(writer, figures);
+  write_text_tallies(writer, figures);
   write_text_classes(writer, figures);
   put(writer, "\n");
   put_left(writer, "metadata_bytes", NAME_WIDTH);
@@ -112,6 +150,7 @@ static void write_text(struct writer *writer, const struct figures *figures) {
     put_column(writer, figures->counter[i]);
     put(writer, "\n");
   }
+  write_text_limits(writer);
 }
 
 /* ---- JSON */
@@ -132,14 +171,28 @@ static void put_string(struct writer *writer, const char *text) {
   put(writer, "\"");
 }
 
-static void write_json_tiers(struct writer *writer, const struct figures *figures) {
-  put(writer, ",\"tiers\":{");
-  for (int tier = 0; tier < TIER_COUNT; tier++) {
-    put(writer, "%s\"%s\":{\"requests\":%llu,\"live_blocks\":%llu,\"live_bytes\":%llu,\"held_bytes\":%llu}",
-        tier == 0 ? "" : ",", tier_names[tier], wide(figures->requests[tier]),
-        wide(figures->live_blocks[tier]), wide(figures->live_bytes[tier]), wide(figures->held_bytes[tier]));
-  }
+/* One place: what the tiers have had from the first, and the rest. */
+static void write_json_place(struct writer *writer, const struct figures *figures, unsigned place) {
+  put(writer, "\"%s\":{", place_name(place));
+  if (place < TIER_COUNT) put(writer, "\"live_blocks\":%llu,", wide(figures->live_blocks[place]));
+  for (unsigned tally = 0; tally < TALLY_END; tally++)
+    put(writer, "%s\"%s\":%llu", tally == 0 ? "" : ",", tally_name(tally), wide(figures->tally[place][tally]));
   put(writer, "}");
+}
+
+static void write_json_tiers(struct writer *writer, const struct figures *figures) {
+  for (unsigned place = 0; place < PLACE_COUNT; place++) {
+    put(writer, "%s", place == 0 ? ",\"tiers\":{" : place == TIER_COUNT ? "},\"caches\":{" : ",");
+    write_json_place(writer, figures, place);
+  }
+  put(writer, "},\"estimated\":[");
+  const char *separator = "";
+  for (unsigned tally = 0; tally < TALLY_END; tally++) {
+    if (!tally_is_estimate(tally)) continue;
+    put(writer, "%s\"%s\"", separator, tally_name(tally));
+    separator = ",";
+  }
+  put(writer, "]");
 }
 
 static void write_json_classes(struct writer *writer, const struct figures *figures) {
@@ -150,8 +203,10 @@ static void write_json_classes(struct writer *writer, const struct figures *figu
     if (class->requests == 0) continue;
     put(writer, "%s{\"class\":%d,\"tier\":\"%s\",\"block_size\":%u,", separator, i,
         tier_names[size_class_tier((unsigned)i)], size_classes[i].block_size);
-    put(writer, "\"requests\":%llu,\"frees\":%llu,\"live\":%llu,\"slabs\":%llu}", wide(class->requests),
-        wide(class->frees), wide(class->live), wide(class->slabs));
+    put(writer, "\"requests\":%llu,\"hits\":%llu,\"misses\":%llu,\"refills\":%llu,", wide(class->requests),
+        wide(class->requests - class->misses), wide(class->misses), wide(class->refills));
+    put(writer, "\"frees\":%llu,\"live\":%llu,\"slabs\":%llu,", wide(class->frees), wide(class->live), wide(class->slabs));
+    put(writer, "\"kept\":%llu,\"parked_bytes\":%llu}", wide(class->kept), wide(class->parked_bytes));
     separator = ",";
   }
   put(writer, "]");
@@ -168,6 +223,12 @@ static void write_json_options(struct writer *writer) {
   put(writer, "}");
 }
 
+static void write_json_limits(struct writer *writer) {
+  struct named rows[LIMIT_ROWS];
+  name_limits(rows);
+  for (int i = 0; i < LIMIT_ROWS; i++) put(writer, ",\"%s\":%llu", rows[i].name, wide(rows[i].value));
+}
+
 static void write_json(struct writer *writer, const struct figures *figures) {
   put(writer, "{\"version\":\"%s\",\"pid\":%d,\"program\":", PACKAGE_VERSION, os_getpid());
   put_string(writer, message_program());
@@ -177,6 +238,7 @@ static void write_json(struct writer *writer, const struct figures *figures) {
     put(writer, "%s\"%s\":%llu", i == 0 ? "" : ",", counter_name((enum counter)i), wide(figures->counter[i]));
   }
   put(writer, "}");
+  write_json_limits(writer);
   write_json_classes(writer, figures);
   write_json_options(writer);
   put(writer, "}\n");
@@ -215,6 +277,13 @@ static void write_xml_totals(struct writer *writer, struct free_figures sum, uin
   put(writer, "<total type=\"rest\" count=\"%llu\" size=\"%llu\"/>\n", wide(sum.count), wide(sum.bytes));
 }
 
+static void write_xml_counts(struct writer *writer, const struct figures *figures, unsigned place) {
+  put(writer, "<counts name=\"%s\"", place_name(place));
+  for (unsigned tally = 0; tally < TALLY_END; tally++)
+    put(writer, " %s=\"%llu\"", tally_name(tally), wide(figures->tally[place][tally]));
+  put(writer, "/>\n");
+}
+
 static void write_xml(struct writer *writer, const struct figures *figures) {
   const uint64_t *bytes = figures->held_bytes;
   uint64_t held = bytes[TIER_TINY] + bytes[TIER_MID] + bytes[TIER_L25];
@@ -228,6 +297,11 @@ static void write_xml(struct writer *writer, const struct figures *figures) {
         tier_names[tier], wide(figures->requests[tier]), wide(figures->live_blocks[tier]),
         wide(figures->live_bytes[tier]), wide(figures->held_bytes[tier]));
   }
+  for (unsigned place = 0; place < PLACE_COUNT; place++) write_xml_counts(writer, figures, place);
+  struct named limits[LIMIT_ROWS];
+  name_limits(limits);
+  for (int i = 0; i < LIMIT_ROWS; i++)
+    if (limits[i].value != 0) put(writer, "<limit name=\"%s\" value=\"%llu\"/>\n", limits[i].name, wide(limits[i].value));
   put(writer, "<total type=\"mmap\" count=\"%llu\" size=\"%llu\"/>\n", wide(figures->live_blocks[TIER_HUGE]),
       wide(figures->live_bytes[TIER_HUGE]));
   write_xml_totals(writer, sum, held, committed);

@@ -41,12 +41,6 @@ static HAK_CONSTANT bool tier_on[TIER_COUNT];
 
 const char tier_names[TIER_COUNT][5] = { "tiny", "mid", "l25", "huge" };
 
-enum tier size_class_tier(unsigned class) {
-  if (class < CLASS_MID_FIRST) return TIER_TINY;
-  if (class < CLASS_L25_FIRST) return TIER_MID;
-  return class < CLASS_COUNT ? TIER_L25 : TIER_HUGE;
-}
-
 /* The first class at or after that one whose tier is on. */
 static unsigned first_enabled(unsigned class, const bool on[TIER_COUNT]) {
   while (class < CLASS_COUNT && !on[size_class_tier(class)]) class++;

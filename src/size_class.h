@@ -4,7 +4,7 @@
 
 #include "align.h"
 
-enum tier { TIER_TINY, TIER_MID, TIER_L25, TIER_HUGE, TIER_COUNT };
+enum tier { TIER_TINY, TIER_MID, TIER_L25, TIER_HUGE, TIER_COUNT, SLAB_TIERS = TIER_HUGE };
 
 enum {
   UNIT_SHIFT = 16,
@@ -54,6 +54,12 @@ void size_class_init(bool tiny, bool mid, bool l25);
 unsigned size_class_of(size_t size);
 /* The same with the alignment (a power of two, <= UNIT_SIZE) of every block start. */
 unsigned size_class_of_aligned(size_t size, size_t alignment);
-enum tier size_class_tier(unsigned class);
+HAK_INLINE enum tier size_class_tier(unsigned class) {
+  return (enum tier)((class >= CLASS_MID_FIRST) + (class >= CLASS_L25_FIRST) + (class >= CLASS_COUNT));
+}
+/* The same, of a slab's blocks by their size. */
+HAK_INLINE enum tier size_class_tier_of_block(uint32_t block_size) {
+  return (enum tier)((block_size > TINY_MAX) + (block_size > MID_MAX));
+}
 
 #endif

@@ -107,6 +107,10 @@ HAK_INLINE bool slab_may_be_block(const struct slab *slab, uintptr_t offset) {
   return offset * slab->remote_reciprocal - slab->remote_bias < __atomic_load_n(&slab->remote_bound, __ATOMIC_RELAXED);
 }
 
+HAK_INLINE struct block *slab_block_at(const struct slab *slab, uint32_t index) {
+  return (struct block *)(void *)(slab->start + (size_t)index * slab->block_size);
+}
+
 HAK_INLINE uintptr_t block_key(const void *block) { return (uintptr_t)block ^ load_racy(&region_key); }
 
 /* True if the block's second word says that it is free. Reads the block, which must be one of ours. */
@@ -180,11 +184,12 @@ void slab_put_rest(struct slab *slab, struct block *list, uint32_t count);
 void slab_put_in_front(struct slab *slab, struct block *list);
 /* The free list becomes the rest, so many blocks, unless there is one. */
 void slab_set_rest(struct slab *slab, uint32_t count);
-/* Puts the rest on the list, or some of it, if it was an adopter's. The list is empty, the rest is not. */
-void slab_take_rest(struct slab *slab);
+enum { SLAB_REST_BLOCKS = 64 };   /* of a rest_in_pieces, taken at a time */
+/* Puts at most so many blocks of the rest on the list, which is empty; the rest is not. Returns how many. */
+uint32_t slab_take_rest(struct slab *slab, uint32_t most);
 /* Puts all of it behind the list; returns the free blocks, as slab_count_free. */
 uint32_t slab_join_rest(struct slab *slab);
-/* Parks the granules in which no block is in use, as far as the batch has room, if they are an eighth of the
+/* slab_park.c. Parks the granules in which no block is in use, as far as the batch has room, if they are an eighth of the
    slab or more; the caller issues the batch, without a lock. Has the owner words changed when these are the
    first. False: the batch is full, something is left. */
 bool slab_park(struct slab *slab, uintptr_t owner, struct purge_batch *batch);
@@ -195,6 +200,8 @@ void slab_unpark(struct slab *slab, uintptr_t owner);
 void slab_unpark_granules(struct slab *slab, uintptr_t owner, uint64_t mask);
 /* Bytes in parked granules. */
 uint32_t slab_parked_bytes(const struct slab *slab);
+/* The mask and the count of parked blocks agree. */
+bool slab_parked_sane(const struct slab *slab);
 /* The owner words of a slab of that owner. */
 HAK_INLINE uintptr_t slab_owner_word(const struct slab *slab, uintptr_t owner) {
   return CHECKS && slab->parked_blocks != 0 ? owner | OWNER_SLOW : owner;

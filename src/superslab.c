@@ -1,6 +1,7 @@
 /* superslab.c - spans of units: best fit by longest run, dirty units first. */
 #include <config.h>
 #include "counters.h"
+#include "limit.h"
 #include "lock.h"
 #include "message.h"
 #include "options.h"
@@ -121,12 +122,27 @@ static void set_masks(struct superslab *superslab, uint32_t free_mask, uint32_t 
   __atomic_store_n(&counter_values[COUNT_DIRTY_BYTES], (uint64_t)dirty_units * UNIT_SIZE, __ATOMIC_RELAXED);
 }
 
-/* Units of mask are handed out: those that were purged a moment ago would better have been kept. Lock. */
-static void note_use(struct superslab *superslab, uint32_t mask, uint64_t now_ms) {
+/* Units of mask are handed out: those that were purged a moment ago would better have been kept. Returns how many had been
+   purged, whenever that was. Lock. */
+static unsigned note_use(struct superslab *superslab, uint32_t mask, uint64_t now_ms) {
   uint32_t regretted = superslab->purged_mask & mask;
-  if (regretted == 0) return;
+  if (regretted == 0) return 0;
   superslab->purged_mask &= ~mask;
   if (now_ms - superslab->purged_ms <= PATIENCE_SOON_MS) patience_reused(&patience, bit_count(regretted), now_ms);
+  return bit_count(regretted);
+}
+
+/* The tier of the slab that had a free unit last; if its descriptor has been used again for fewer units: of that one. */
+HAK_GUESS static enum tier tier_of_unit(const struct superslab *superslab, unsigned unit) {
+  const struct slab *slab = superslab->slab_words[unit];
+  return slab == NULL ? TIER_TINY : size_class_tier(slab->class_index);
+}
+
+static void count_purged(const struct superslab *superslab, uint32_t mask) {
+  uint64_t bytes[TIER_COUNT] = { 0 };
+  for (; mask != 0; mask &= mask - 1) bytes[tier_of_unit(superslab, (unsigned)__builtin_ctz(mask))] += UNIT_SIZE;
+  for (unsigned tier = 0; tier < SLAB_TIERS; tier++)
+    if (bytes[tier] != 0) place_add(tier, EVENT_PURGED_BYTES, bytes[tier]);
 }
 
 /* The fullest SuperSlab with a run that long; dirty runs first, since their pages need no fault. */
@@ -142,7 +158,7 @@ static struct superslab *find_fit(unsigned units, bool *dirty) {
 /* Heap large and dense enough for huge pages in a SuperSlab that is opened now? */
 static bool huge_pages_earned(void) {
   if (option.thp == THP_ALWAYS) return true;
-  if (option.thp != THP_AUTO) return false;
+  if (option.thp != THP_AUTO || limit_is_set) return false;   /* with a limit: what is resident is to be what is counted */
   uint64_t used = counter_get(COUNT_SPAN_BYTES);
   return used >= HUGE_FROM && used >= counter_get(COUNT_COMMITTED_BYTES) / 8 * 7;
 }
@@ -157,6 +173,7 @@ static void prefault(char *start, size_t size) {
 
 /* A large heap commits the units of so many SuperSlabs with one call: a quarter of what it has. */
 static unsigned ahead_superslabs(void) {
+  if (limit_stage() != LIMIT_CALM) return 0;
   size_t ahead = (size_t)counter_get(COUNT_COMMITTED_BYTES) / SUPERSLAB_SIZE / AHEAD_SHARE;
   return (unsigned)min_size(ahead, AHEAD_MAX);
 }
@@ -174,6 +191,7 @@ static bool open_superslab(void) {
     prefault(superslab->base, SUPERSLAB_SIZE);
   }
   lock_acquire(&superslab_lock);
+  superslab->purged_mask = 0;   /* its metadata may have been another's */
   set_masks(superslab, ALL_UNITS, 0, 0);
   lock_release(&superslab_lock);
   return true;
@@ -192,6 +210,7 @@ static uint32_t commit_ahead(const struct superslab *superslab, unsigned first, 
   size_t step = (size_t)counter_get(COUNT_COMMITTED_BYTES) / UNIT_SIZE / COMMIT_SHARE;
   unsigned end = first + units;
   if (superslab->huge_pages) step = COMMIT_STEP_MAX_UNITS;
+  if (limit_stage() != LIMIT_CALM) step = 0;
   for (; step > 0 && end < SUPERSLAB_UNITS; step--, end++)
     if ((superslab->free_mask & ~superslab->committed_mask & run_mask(end, 1)) == 0) break;
   return run_mask(first, end - first);
@@ -227,24 +246,43 @@ static bool make_committed(struct superslab *superslab, unsigned first, unsigned
   return done != 0;
 }
 
-bool superslab_alloc_span(unsigned units, struct span *span) {
-  uint64_t now_ms = os_now_ms();
+/* With a limit, before pages are taken that are not there yet; superslab: where from, NULL: one that is to be opened. Not locked. */
+static bool admit(struct limit_request *request, unsigned units, const struct superslab *superslab) {
+  size_t size = (size_t)units * UNIT_SIZE;
+  return limit_admit(request, size, superslab == NULL ? SUPERSLAB_SIZE : size);
+}
+
+/* A SuperSlab with a run that long, the lock held; NULL: no memory, not locked. request: what has been admitted for it. */
+static struct superslab *lock_fit(unsigned units, bool *dirty, struct limit_request *request) {
+  bool admitted = !limit_is_set;
   lock_acquire(&superslab_lock);
-  bool dirty;
-  struct superslab *superslab;
-  while ((superslab = find_fit(units, &dirty)) == NULL) {
+  for (;;) {
+    struct superslab *superslab = find_fit(units, dirty);
+    if (superslab != NULL && (*dirty || admitted)) return superslab;
     lock_release(&superslab_lock);
-    if (!open_superslab()) return false;
+    if (!admitted) {
+      if (!admit(request, units, superslab)) return NULL;
+      admitted = true;
+    } else if (!open_superslab()) {
+      return NULL;
+    }
     lock_acquire(&superslab_lock);
   }
+}
+
+static bool alloc_span(unsigned units, struct span *span, struct limit_request *request) {
+  uint64_t now_ms = os_now_ms();
+  bool dirty;
+  struct superslab *superslab = lock_fit(units, &dirty, request);
+  if (superslab == NULL) return false;
   uint32_t starts = run_starts(dirty ? superslab->dirty_mask : superslab->free_mask, units);
   unsigned first = (unsigned)__builtin_ctz(starts);
   uint32_t mask = run_mask(first, units);
   uint32_t dirty_part = superslab->dirty_mask & mask;
-  *span = (struct span){ superslab, first, units, dirty_part == 0 };
+  *span = (struct span){ superslab, first, units, dirty_part == 0, 0 };
   set_masks(superslab, superslab->free_mask & ~mask, superslab->dirty_mask & ~mask, now_ms);
   if (dirty_part != 0) age_refresh(superslab, now_ms);
-  note_use(superslab, mask, now_ms);
+  span->purged = note_use(superslab, mask, now_ms);
   bool committed = (superslab->committed_mask & mask) == mask;
   lock_release(&superslab_lock);
   if (!committed && !make_committed(superslab, first, units, dirty_part)) return false;
@@ -253,19 +291,36 @@ bool superslab_alloc_span(unsigned units, struct span *span) {
   return true;
 }
 
-bool superslab_extend_span(struct superslab *superslab, unsigned first, unsigned units, unsigned new_units) {
-  if (first + new_units > SUPERSLAB_UNITS) return false;
+bool superslab_alloc_span(unsigned units, struct span *span) {
+  struct limit_request request = { 0, 0 };
+  bool done = alloc_span(units, span, &request);
+  limit_done(&request);
+  return done;
+}
+
+static bool extend_span(struct superslab *superslab, unsigned first, unsigned units, unsigned new_units) {
   uint32_t mask = run_mask(first + units, new_units - units);
   uint64_t now_ms = os_now_ms();
+  unsigned purged = 0;
   lock_acquire(&superslab_lock);
   bool fits = (superslab->free_mask & superslab->committed_mask & mask) == mask;
   if (fits) {
     set_masks(superslab, superslab->free_mask & ~mask, superslab->dirty_mask & ~mask, now_ms);
-    note_use(superslab, mask, now_ms);
+    purged = note_use(superslab, mask, now_ms);
   }
   lock_release(&superslab_lock);
+  if (purged != 0) place_add(PLACE_L25, EVENT_REFAULTED_BYTES, (uint64_t)purged * UNIT_SIZE);   /* only runs grow */
   if (fits) counter_add(COUNT_SPAN_BYTES, (uint64_t)(new_units - units) * UNIT_SIZE);
   return fits;
+}
+
+bool superslab_extend_span(struct superslab *superslab, unsigned first, unsigned units, unsigned new_units) {
+  struct limit_request request = { 0, 0 };
+  if (first + new_units > SUPERSLAB_UNITS) return false;
+  bool done = limit_admit(&request, (size_t)(new_units - units) * UNIT_SIZE, 0) &&
+              extend_span(superslab, first, units, new_units);
+  limit_done(&request);
+  return done;
 }
 
 /* --- purging --- */
@@ -298,6 +353,7 @@ static void put_back(struct superslab *superslab, uint32_t mask, const struct pu
   }
   superslab->busy_mask &= ~mask;
   superslab->purged_mask |= mask & ~dirty;
+  count_purged(superslab, mask & ~dirty);
   superslab->purged_ms = now_ms;
   patience_purged(&patience, bit_count(mask & ~dirty));
   set_masks(superslab, superslab->free_mask | mask, superslab->dirty_mask | dirty, now_ms);
@@ -354,8 +410,9 @@ static void purge_span(struct superslab *superslab, uint32_t mask, uint64_t now_
   lock_release(&superslab_lock);
 }
 
-/* It is on no list. When the kernel refuses to unmap it, it is purged, and free again. */
-static void drop_outside(struct superslab *superslab) {
+/* It is on no list, and had those units dirty. When the kernel refuses to unmap it, it is purged, and free again. */
+static void drop_outside(struct superslab *superslab, uint32_t had_dirty) {
+  count_purged(superslab, had_dirty);
   if (registry_drop_superslab(superslab)) {
     counter_sub(COUNT_SUPERSLABS, 1);
     counter_sub(COUNT_COMMITTED_BYTES, SUPERSLAB_SIZE);
@@ -384,9 +441,10 @@ bool superslab_tick(uint64_t now_ms) {
   }
   uint64_t delay = (uint64_t)option.purge_delay_ms << level;
   if (now_ms >= delay && purge_oldest(now_ms - delay, now_ms, (size_t)option.batch_min_size) != 0) return true;
-  bool hard = dirty > dirty_bound((size_t)HARD_BATCHES << level, HARD_SHARE);
+  size_t allowed = limit_dirty_room();
+  bool hard = dirty > min_size(dirty_bound((size_t)HARD_BATCHES << level, HARD_SHARE), allowed);
   uint64_t before = hard ? now_ms : now_ms - min_size(HASTY_MS, (size_t)now_ms);
-  return dirty > dirty_bound((size_t)1 << level, DIRTY_SHARE) && purge_oldest(before, now_ms, (size_t)option.batch_min_size) != 0;
+  return dirty > min_size(dirty_bound((size_t)1 << level, DIRTY_SHARE), allowed) && purge_oldest(before, now_ms, (size_t)option.batch_min_size) != 0;
 }
 
 /* One SuperSlab too many is wholly free: unmaps it, or purges it now, where it is. */
@@ -396,11 +454,11 @@ static void shed_empty(struct superslab *superslab, uint64_t now_ms) {
   lock_acquire(&superslab_lock);
   bool empty = is_empty(superslab);   /* it may be in use again by now */
   bool drop = empty && superslab->outside;
-  uint32_t mask = 0;
+  uint32_t mask = 0, dirty = superslab->dirty_mask;
   if (drop) set_masks(superslab, 0, 0, 0);
   else if (empty) mask = collect(superslab, 0, &batch);
   lock_release(&superslab_lock);
-  if (drop) drop_outside(superslab);
+  if (drop) drop_outside(superslab, dirty);
   if (mask == 0) return;
   purge_batch_issue(&batch);
   lock_acquire(&superslab_lock);
@@ -417,7 +475,6 @@ static size_t allowed_empty(void) {
 void superslab_free_span(struct superslab *superslab, unsigned first, unsigned units) {
   uint32_t mask = run_mask(first, units);
   uint64_t now_ms = os_now_ms();
-  counter_add(COUNT_SPANS_FREED, 1);
   counter_sub(COUNT_SPAN_BYTES, (uint64_t)units * UNIT_SIZE);
   bool at_once = !option.batch_madvise && option.purge_delay_ms >= 0;
   if (at_once) purge_span(superslab, mask, now_ms);
@@ -433,21 +490,26 @@ void superslab_free_span(struct superslab *superslab, unsigned first, unsigned u
   superslab_tick(now_ms);
 }
 
-/* An empty SuperSlab outside the region, off every list; NULL: none. */
-static struct superslab *take_empty_outside(void) {
+/* An empty SuperSlab outside the region, off every list, and its dirty units; NULL: none. */
+static struct superslab *take_empty_outside(uint32_t *dirty) {
   struct superslab *found = NULL;
   lock_acquire(&superslab_lock);
   for (struct superslab *at = by_free[SUPERSLAB_UNITS]; at != NULL && found == NULL; at = at->by_free.next)
     if (at->outside) found = at;
-  if (found != NULL) set_masks(found, 0, 0, 0);
+  if (found != NULL) {
+    *dirty = found->dirty_mask;
+    set_masks(found, 0, 0, 0);
+  }
   lock_release(&superslab_lock);
   return found;
 }
 
 size_t superslab_trim(size_t keep) {
   size_t bytes = 0;
+  uint32_t dirty = 0;
   os_retry_unmap();
-  for (struct superslab *empty; keep == 0 && (empty = take_empty_outside()) != NULL; bytes += SUPERSLAB_SIZE) drop_outside(empty);
+  for (struct superslab *empty; keep == 0 && (empty = take_empty_outside(&dirty)) != NULL; bytes += SUPERSLAB_SIZE)
+    drop_outside(empty, dirty);
   uint64_t before = counter_get(COUNT_DIRTY_BYTES);
   for (uint64_t left = before; left > keep;) {
     size_t tried = purge_oldest(UINT64_MAX, os_now_ms(), 0);

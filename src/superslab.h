@@ -32,6 +32,7 @@ struct span {
   struct superslab *superslab;
   unsigned first, units;
   bool zeroed;                      /* all of it reads as zero */
+  unsigned purged;                  /* units of it that were given back since they were last in use */
 };
 
 HAK_INLINE struct superslab *superslab_of(struct slab *slab) {

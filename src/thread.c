@@ -88,4 +88,20 @@ size_t thread_reclaim(void) {
   return huge_trim() + superslab_trim(0);
 }
 
+void thread_relieve(enum limit_stage stage, bool thorough) {
+  struct heap *heap = thread_heap();
+  if (stage == LIMIT_CACHES) {
+    huge_trim();
+    return;
+  }
+  if (heap != NULL) {
+    remote_flush(heap);
+    heap_drain_pending(heap, UINT32_MAX);
+    if (stage == LIMIT_PACK) heap_pack(heap, thorough);
+    heap_release_empty(heap, os_now_ms(), true);
+  }
+  if (stage == LIMIT_PACK) heap_pack_others(heap);
+  superslab_trim(0);
+}
+
 void thread_fork_child(void) { heap_fork_child(thread_heap()); }

@@ -6,6 +6,7 @@
 #define HAKMEM_THREAD_H
 
 #include "heap.h"
+#include "limit.h"
 
 #if HAKMEM_INTERPOSER
 struct thread_state {
@@ -33,6 +34,8 @@ bool thread_is_late(void);
 void thread_give_back(void);
 /* The kernel gave no more: everything that is kept goes back to it, as far as this thread can; returns bytes. */
 size_t thread_reclaim(void);
+/* What is held is near its limit (limit.h). */
+void thread_relieve(enum limit_stage stage, bool thorough);
 /* In the child of fork. */
 void thread_fork_child(void);
 

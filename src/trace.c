@@ -38,8 +38,7 @@ static int duplicate_high(int fd) {
   return high >= 0 ? high : (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3);
 }
 
-/* The pattern with %p and %% replaced; false: too long. */
-static bool expand(char path[OPTION_PATH_MAX], const char *pattern) {
+bool trace_expand(char *path, const char *pattern) {
   size_t length = 0;
   for (; *pattern != '\0'; pattern++) {
     size_t room = OPTION_PATH_MAX - length;
@@ -59,7 +58,7 @@ static bool expand(char path[OPTION_PATH_MAX], const char *pattern) {
 static int open_log_file(void) {
   char path[OPTION_PATH_MAX];
   int fd = -1;
-  if (expand(path, option_log_file))
+  if (trace_expand(path, option_log_file))
     fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY,
                       0666);
   else
@@ -91,7 +90,7 @@ void trace_init(void) {
   int saved_errno = errno;
   __atomic_store_n(&output, -1, __ATOMIC_RELAXED);
   if (option.stats != STATS_OFF || option.free_route_trace || option.super_reg_reqtrace ||
-      option.invalid_free_log || option_log_file[0] != '\0')
+      option.invalid_free_log || option.profile_leaks != 0 || option_log_file[0] != '\0')
     open_output();
   errno = saved_errno;
 }

@@ -16,6 +16,8 @@ void trace_init(void);
 void trace_line(const char *format, ...) HAK_PRINTF(1, 2);
 /* Writes text as it is; for the report at exit. */
 void trace_write(const char *text, size_t size);
+/* The pattern with %p and %% replaced; path has OPTION_PATH_MAX bytes. False: too long. */
+bool trace_expand(char *path, const char *pattern);
 /* In the child of fork: a log file named with %p gets a new name. */
 void trace_fork_child(void);
 

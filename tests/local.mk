@@ -75,6 +75,15 @@ tests_unit_check_api_SOURCES = tests/unit/check_api.c
 unit_tests += tests/unit/check_report
 tests_unit_check_report_SOURCES = tests/unit/check_report.c
 
+unit_tests += tests/unit/check_cgroup
+tests_unit_check_cgroup_SOURCES = tests/unit/check_cgroup.c
+
+unit_tests += tests/unit/check_limit
+tests_unit_check_limit_SOURCES = tests/unit/check_limit.c
+
+unit_tests += tests/unit/check_limit_process
+tests_unit_check_limit_process_SOURCES = tests/unit/check_limit_process.c
+
 unit_tests += tests/unit/check_mapping_cache
 tests_unit_check_mapping_cache_SOURCES = tests/unit/check_mapping_cache.c
 
@@ -157,6 +166,10 @@ tests_unit_check_publish_SOURCES = tests/unit/check_publish.c
 
 unit_tests += tests/unit/check_figures
 tests_unit_check_figures_SOURCES = tests/unit/check_figures.c
+
+unit_tests += tests/unit/check_profile
+tests_unit_check_profile_SOURCES = tests/unit/check_profile.c
+tests_unit_check_profile_LDADD = $(LDADD) -lm
 endif
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)

@@ -6,7 +6,7 @@
 #include "counters.h"
 #include "hakmemctl.h"
 #include "processes.h"
-#include "size_class.h"
+#include "tally.h"
 
 _Static_assert((int)COUNT_END <= (int)FIGURES_COUNTERS_MAX && (int)CLASS_COUNT <= (int)FIGURES_CLASSES_MAX,
                "all of them");
@@ -29,7 +29,15 @@ static void print_text(const struct process *process)
     printf("%-9s %14" PRIu64 " %14" PRIu64 " %14" PRIu64 " %14" PRIu64 "\n", tier_names[tier],
            figures->tier[tier].requests, figures->tier[tier].live_blocks, figures->tier[tier].live_bytes,
            figures->tier[tier].held_bytes);
-  puts("\nblock size    live blocks");
+  printf("\n%-16s", "counts");
+  for (unsigned place = 0; place < FIGURES_PLACES; place++)
+    printf(" %14s", place_name(place));
+  for (unsigned tally = 0; tally < TALLY_END; tally++) {
+    printf("\n%-15s%c", tally_name(tally), tally_is_estimate(tally) ? '~' : ' ');
+    for (unsigned place = 0; place < FIGURES_PLACES; place++)
+      printf(" %14" PRIu64, figures->tally[place][tally]);
+  }
+  puts("\n\nblock size    live blocks");
   for (unsigned class = 0; class < CLASS_COUNT; class++)
     if (figures->class_live[class] != 0)
       printf("%10" PRIu32 " %14" PRIu32 "\n", size_classes[class].block_size, figures->class_live[class]);
@@ -56,6 +64,12 @@ static void print_json(const struct process *process)
            ", \"held_bytes\": %" PRIu64 "}", tier == 0 ? ",\n \"tiers\": {" : ", ", tier_names[tier],
            figures->tier[tier].requests, figures->tier[tier].live_blocks, figures->tier[tier].live_bytes,
            figures->tier[tier].held_bytes);
+  for (unsigned place = 0; place < FIGURES_PLACES; place++) {
+    printf("%s\"%s\"", place == 0 ? "},\n \"counts\": {" : ",\n  ", place_name(place));
+    for (unsigned tally = 0; tally < TALLY_END; tally++)
+      printf("%s\"%s\": %" PRIu64, tally == 0 ? ": {" : ", ", tally_name(tally), figures->tally[place][tally]);
+    putchar('}');
+  }
   for (unsigned class = 0; class < CLASS_COUNT; class++)
     printf("%s{\"size\": %" PRIu32 ", \"live_blocks\": %" PRIu32 "}",
            class == 0 ? "},\n \"classes\": [" : ", ",

@@ -74,8 +74,7 @@ char *environment_resolve(const char *library)
   return result;
 }
 
-/* Where execvp would find it; NULL if nowhere. The caller frees it. */
-static char *find_program(const char *name)
+char *environment_find_program(const char *name)
 {
   if (strchr(name, '/') != NULL)
     return tool_format("%s", name);
@@ -96,7 +95,7 @@ static char *find_program(const char *name)
 
 void environment_warn_unaffected(const char *program)
 {
-  char *path = find_program(program);
+  char *path = environment_find_program(program);
   struct stat status;
   struct elf_facts facts;
   if (path != NULL && stat(path, &status) == 0 && S_ISREG(status.st_mode)) {

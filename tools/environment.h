@@ -12,6 +12,8 @@ const char *environment_library(void);
 /* The same for a library given by a person, whose path may be relative: NULL if it is not there or is no
    library, which has been said then. The caller frees it. */
 char *environment_resolve(const char *library);
+/* Where execvp would find it; NULL if nowhere. The caller frees it. */
+char *environment_find_program(const char *name);
 /* Says so if the program does not use the dynamic loader, or is setuid: LD_PRELOAD does nothing then. */
 void environment_warn_unaffected(const char *program);
 /* Puts the library in front of what LD_PRELOAD has. */

@@ -6,7 +6,7 @@ _hakmemctl() {
   local command=${words[1]-} i
 
   if ((cword == 1)); then
-    mapfile -t COMPREPLY < <(compgen -W 'run compare enable disable status ps stat options check help --help --version' -- "$cur")
+    mapfile -t COMPREPLY < <(compgen -W 'run compare profile enable disable status ps stat options check help --help --version' -- "$cur")
     return
   fi
   # Behind the options of run and compare comes another command line.
@@ -37,6 +37,7 @@ _hakmemctl() {
   local options=--help
   case $command in
     run) options+=' --option --library' ;;
+    profile) options+=' --rate --file --live --quiet --option --library' ;;
     compare) options+=' --runs --library --with --output --json' ;;
     enable) options+=' --for --root --library' ;;
     disable) options+=' --root --if-expired' ;;
@@ -56,7 +57,7 @@ _hakmemctl() {
         return
       fi
       ;;
-    help) options='run compare enable disable status ps stat options check' ;;
+    help) options='run compare profile enable disable status ps stat options check' ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 } &&

@@ -14,6 +14,7 @@ static const struct command command_help = {
 static const struct command *const commands[] = {
   &command_run,
   &command_compare,
+  &command_profile,
   &command_enable,
   &command_disable,
   &command_status,

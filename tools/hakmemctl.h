@@ -33,6 +33,7 @@ extern const struct command command_compare;
 extern const struct command command_disable;
 extern const struct command command_enable;
 extern const struct command command_options;
+extern const struct command command_profile;
 extern const struct command command_ps;
 extern const struct command command_run;
 extern const struct command command_stat;

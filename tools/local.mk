@@ -2,12 +2,13 @@
 # whatever the preload file names.
 # What it has in common with the library: the options with their file, and what the figures mean.
 shared_sources = src/conf.c src/conf_file.c src/counters.c src/lock.c src/message.c \
-  src/option_complain.c src/option_read.c src/option_table.c src/options.c src/os.c src/os_file.c src/size_class.c
+  src/option_complain.c src/option_read.c src/option_table.c src/options.c src/os.c src/os_file.c src/size_class.c \
+  src/tally.c
 if TOOLS
 bin_PROGRAMS = tools/hakmemctl
 endif
 tools_hakmemctl_SOURCES = tools/hakmemctl.c tools/hakmemctl.h tools/tool.c tools/json.c \
-  tools/cmd_check.c tools/cmd_compare.c tools/cmd_disable.c tools/cmd_enable.c tools/cmd_options.c tools/cmd_ps.c \
+  tools/cmd_check.c tools/cmd_compare.c tools/cmd_disable.c tools/cmd_enable.c tools/cmd_options.c tools/cmd_profile.c tools/cmd_ps.c \
   tools/cmd_run.c tools/cmd_stat.c tools/cmd_status.c \
   tools/processes.c tools/processes.h tools/settings.c tools/settings.h $(shared_sources) \
   tools/compare.h tools/compare_print.c tools/measure.c tools/measure.h tools/ranks.c tools/ranks.h \

@@ -237,6 +237,23 @@ test_mode() {
   expect "$(json_number bigcache_kept "$tmp/both")" -gt 0 "kept by minimal with BigCache"
 }
 
+# ---- the memory limit; more in memory_limit.sh
+
+test_memory_limit_mb() {
+  load "$tmp/none" HAKMEM_PURGE_DELAY_MS=-1 -- keep 3000000 80
+  load "$tmp/limit" HAKMEM_PURGE_DELAY_MS=-1 HAKMEM_MEMORY_LIMIT_MB=64 HAKMEM_DEBUG_LEVEL=0 -- keep 3000000 80
+  expect "$(json_number bigcache_bytes "$tmp/none")" -gt 67108864 "bytes kept without a limit"
+  expect "$(json_number bigcache_bytes "$tmp/limit")" -le 67108864 "bytes kept with 64 MiB"
+  expect "$(json_number limit_passes "$tmp/limit")" -gt 0 "passes"
+}
+
+test_memory_limit_hard() {
+  load "$tmp/hard" HAKMEM_MEMORY_LIMIT_MB=64 HAKMEM_MEMORY_LIMIT_HARD=1 HAKMEM_DEBUG_LEVEL=0 -- refused 3000000 40
+  expect "$(json_number limit_refused "$tmp/hard")" -gt 10 "refused requests"
+  load "$tmp/soft" HAKMEM_MEMORY_LIMIT_MB=64 HAKMEM_DEBUG_LEVEL=0 -- keep 3000000 40
+  expect_equal "refused by a soft limit" "$(json_number limit_refused "$tmp/soft")" 0
+}
+
 # ---- bad pointers
 
 # bad_free [NAME=VALUE...]: frees three bad pointers; sets status, prints nothing.
@@ -393,6 +410,74 @@ test_stats_dir_and_fork() {
       grep -v -e '^mmap$' -e '^munmap$' -e '^mprotect$' -e '^madvise$' -e '^brk$' | sort | uniq -c >"$tmp/$trace.calls"
   done
   diff "$tmp/plain.calls" "$tmp/strace.calls" || fail "other system calls in the child"
+}
+
+# ---- profiles; tests/tools/profile.sh has more
+
+# profiled MODE [NAME=VALUE...]: 1000 blocks of 4000 bytes stay, 3000 go; the profile is $tmp/heap.
+profiled() {
+  profiled_mode=$1
+  shift
+  preloaded HAKMEM_PROFILE_FILE="$tmp/heap" "$@" "$(program tools/profiled)" "$profiled_mode" "$tmp/heap"
+}
+live_samples() { sed -n 's/^heap profile: *\([0-9]*\):.*/\1/p' "$1"; }
+
+test_profile() {
+  profiled keep HAKMEM_PROFILE=0
+  [ ! -e "$tmp/heap" ] || fail "a profile without being asked"
+  profiled keep HAKMEM_PROFILE=1 HAKMEM_PROFILE_RATE=1
+  expect "$(live_samples "$tmp/heap")" -ge 1000 "live samples"
+}
+
+test_profile_rate() {
+  profiled keep HAKMEM_PROFILE=1 HAKMEM_PROFILE_RATE=64G
+  expect_equal "samples at the lowest rate" "$(live_samples "$tmp/heap")" 0
+  profiled keep HAKMEM_PROFILE=1 HAKMEM_PROFILE_RATE=128K
+  samples=$(live_samples "$tmp/heap")
+  expect "$samples" -ge 4 "samples where 31 are due"
+  expect "$samples" -le 75 "samples where 31 are due"
+}
+
+test_profile_file() {
+  profiled keep HAKMEM_PROFILE=1 HAKMEM_PROFILE_FILE="$tmp/by.%p.100%%"
+  expect_equal "profiles" "$(ls "$tmp" | grep -c '^by\.[0-9]*\.100%$')" 1
+  profiled keep HAKMEM_PROFILE=1 HAKMEM_PROFILE_RATE=1 HAKMEM_PROFILE_FILE="$tmp/stacks.folded"
+  grep -q '^[^@]* [0-9]*$' "$tmp/stacks.folded" || fail "no folded stacks"
+  (cd "$tmp" && profiled keep HAKMEM_PROFILE=1 HAKMEM_PROFILE_FILE=)
+  [ ! -e "$tmp/heap" ] || fail "a profile without a name"
+}
+
+# The program ends by the signal where it was not named.
+test_profile_signal() {
+  profiled signal HAKMEM_PROFILE=1 HAKMEM_PROFILE_SIGNAL=hup 2>/dev/null && fail "the signal did not end the program"
+  [ ! -e "$tmp/heap.first" ] || fail "a profile by a signal that was not named"
+  profiled signal HAKMEM_PROFILE=1 HAKMEM_PROFILE_SIGNAL=usr2 || fail "status"
+  [ -s "$tmp/heap.first" ] || fail "no profile by the signal"
+}
+
+test_profile_leaks() {
+  profiled keep HAKMEM_PROFILE_RATE=1 HAKMEM_PROFILE_LEAKS=1M 2>"$tmp/err" >"$tmp/out" || fail "status without a leak status"
+  grep -q 'live at exit: 4[0-9]* bytes in 1000 blocks of 1 sites' "$tmp/err" || { cat "$tmp/err"; fail "no report"; }
+  [ ! -e "$tmp/heap" ] || fail "a profile without being asked"
+  profiled keep HAKMEM_PROFILE_RATE=1 HAKMEM_PROFILE_LEAKS=0 HAKMEM_PROFILE_LEAK_STATUS=7 2>"$tmp/err" >"$tmp/out" ||
+    fail "status without a report"
+  expect_equal "standard error" "$(cat "$tmp/err")" ""
+  status=0
+  profiled keep HAKMEM_PROFILE_RATE=1 HAKMEM_PROFILE_LEAKS=1M HAKMEM_PROFILE_LEAK_STATUS=7 2>"$tmp/err" >"$tmp/out" || status=$?
+  expect_equal "status" "$status" 7
+}
+
+# Tables end at code that has none; the program's frame pointers lead on.
+test_profile_unwind() {
+  for unwind in tables frame-pointers; do
+    profiled jit HAKMEM_PROFILE=1 HAKMEM_PROFILE_RATE=1 HAKMEM_PROFILE_UNWIND=$unwind
+    sed -n 's/^[0-9].* \[ *3000: *[0-9]*\] @//p' "$tmp/heap" >"$tmp/callers"
+    expect_equal "stacks of 3000 blocks with $unwind" "$(wc -l <"$tmp/callers")" 1
+    wc -w <"$tmp/callers" >"$tmp/$unwind"
+  done
+  [ "$("$(program tools/profiled)" has-jit)" = yes ] || skip "no code without tables for this machine: the ways to find callers were not told apart"
+  expect_equal "callers by tables" "$(($(cat "$tmp/tables")))" 2
+  expect "$(cat "$tmp/frame-pointers")" -ge 3 "callers by frame pointers"
 }
 
 test_debug_level() {

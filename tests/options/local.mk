@@ -1,5 +1,5 @@
 # ---- what each option does, seen from outside
-option_scripts = tests/options/effects.sh tests/options/bad_options.sh \
+option_scripts = tests/options/effects.sh tests/options/bad_options.sh tests/options/memory_limit.sh \
   tests/options/read_only.sh tests/options/conf.sh
 EXTRA_DIST += $(option_scripts)
 TESTS += $(option_scripts)

@@ -71,6 +71,43 @@ static void load_waves(char **argv) {
   }
 }
 
+/* sizes MIB: so much of one size after the other, touched, each freed before the next; prints the kB resident at the
+   peak. */
+static void load_sizes(char **argv) {
+  static unsigned char *block[1 << 17];
+  static const size_t sizes[] = { 3 << 20, 5000, 100000, 700, 9 << 20, 40000, 1200000 };
+  size_t bytes = number(argv, 0) << 20;
+  for (unsigned round = 0; round < 2 * sizeof sizes / sizeof *sizes; round++) {
+    size_t size = sizes[round % (sizeof sizes / sizeof *sizes)], count = bytes / size;
+    REQUIRE(count <= 1 << 17);
+    for (size_t i = 0; i < count; i++) {
+      block[i] = get(size);
+      REQUIRE(block[i] != NULL);
+      memset(block[i], 1, size);
+    }
+    for (size_t i = 0; i < count; i++) free(block[i]);
+  }
+  printf("%ld\n", status_kib("/proc/self/status", "VmHWM"));
+}
+
+/* refused SIZE COUNT: some of so many requests fail, with ENOMEM; when all are freed one works again. */
+static void load_refused(char **argv) {
+  static void *block[4096];
+  size_t size = number(argv, 0), count = number(argv, 1), refused = 0;
+  REQUIRE(count <= 4096);
+  for (size_t i = 0; i < count; i++) {
+    errno = 0;
+    block[i] = get(size);
+    REQUIRE(block[i] != NULL || errno == ENOMEM);
+    refused += block[i] == NULL;
+  }
+  REQUIRE(refused > 0 && refused < count);
+  for (size_t i = 0; i < count; i++) free(block[i]);
+  block[0] = get(size);
+  REQUIRE(block[0] != NULL);
+  free(block[0]);
+}
+
 /* lane LEAST MOST OPERATIONS: random sizes in a window of 200 blocks. */
 static void load_lane(char **argv) {
   static unsigned char *block[200];
@@ -172,6 +209,7 @@ static const struct {
   { "tiers", load_tiers }, { "pairs", load_pairs }, { "keep", load_keep }, { "waves", load_waves },
   { "lane", load_lane }, { "grow", load_grow }, { "one", load_one }, { "bad", load_bad },
   { "foreign", load_foreign }, { "routes", load_routes }, { "poke", load_poke },
+  { "sizes", load_sizes }, { "refused", load_refused },
 };
 
 int main(int argc, char **argv) {

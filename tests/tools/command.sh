@@ -5,7 +5,7 @@
 
 test_help_names_every_command() {
   "$tool" --help >"$tmp/help"
-  for command in run compare enable disable status ps stat options check help; do
+  for command in run compare profile enable disable status ps stat options check help; do
     grep -q "^  $command " "$tmp/help" || fail "--help does not name $command"
     "$tool" help "$command" >"$tmp/text"
     grep -q "^Usage: hakmemctl $command" "$tmp/text" || fail "help $command has no usage"
@@ -26,7 +26,7 @@ test_mistakes_have_status_2() {
   refused 2 "unknown command 'nonsense'" "$tool" nonsense
   refused 2 "unknown option '--nonsense'" "$tool" --nonsense
   refused 2 "unknown command 'nonsense'" "$tool" help nonsense
-  for command in run compare enable disable status ps stat options check help; do
+  for command in run compare profile enable disable status ps stat options check help; do
     refused 2 "$command: unknown option '--nonsense'" "$tool" "$command" --nonsense
     refused 2 "$command: unknown option '-Z'" "$tool" "$command" -Z
     grep -q "^Usage: hakmemctl $command" "$tmp/err" || fail "no usage line"

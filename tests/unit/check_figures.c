@@ -275,9 +275,129 @@ START_TEST(figures_can_be_had_while_threads_work) {
 }
 END_TEST
 
+/* ---- counts of each tier and cache ---- */
+
+static void check_consistent(void) {
+  collect();
+  for (unsigned place = 0; place < PLACE_COUNT; place++) {
+    const uint64_t *tally = now.tally[place];
+    ck_assert_uint_eq(tally[TALLY_REQUESTS], tally[TALLY_HITS] + tally[TALLY_MISSES]);
+    ck_assert_uint_le(tally[TALLY_LIVE_BYTES], tally[TALLY_HELD_BYTES]);
+    ck_assert_uint_le(tally[TALLY_KEPT_BYTES], tally[TALLY_HELD_BYTES]);
+    if (place >= TIER_COUNT)
+      ck_assert_uint_eq(tally[TALLY_REFILLS], tally[TALLY_HITS] + tally[TALLY_FLUSHES] + tally[TALLY_KEPT]);
+  }
+}
+static uint64_t tally_of(enum place place, enum tally tally) {
+  collect();
+  return now.tally[place][tally];
+}
+
+START_TEST(counts_are_consistent) {
+  model_start();
+  churn(CORE_ROUNDS(50000), 23);
+  check_consistent();
+  free_all();
+  in_thread(fill, NULL);
+  check_consistent();   /* slabs that nobody owns are held, too */
+  ck_assert_uint_eq(now.held_bytes[TIER_TINY] + now.held_bytes[TIER_MID] + now.held_bytes[TIER_L25],
+                    counter_get(COUNT_SPAN_BYTES));
+  empty(NULL);
+  hak_trim(0);
+  check_consistent();
+}
+END_TEST
+
+enum { FREED_BY_OTHERS = 320 };
+static void *free_them(void *unused) {
+  hak_free(hak_malloc(5000));   /* with a heap of its own */
+  for (int i = 0; i < FREED_BY_OTHERS; i++) hak_free(block[i]);
+  return unused;
+}
+START_TEST(remote_frees_count_for_the_tier_of_the_block) {
+  for (int i = 0; i < FREED_BY_OTHERS; i++) block[i] = hak_malloc(i % 2 != 0 ? 100 : 3000);
+  in_thread(free_them, NULL);
+  ck_assert_uint_eq(tally_of(PLACE_TINY, TALLY_REMOTE_FREES), FREED_BY_OTHERS / 2);
+  ck_assert_uint_eq(tally_of(PLACE_MID, TALLY_REMOTE_FREES), FREED_BY_OTHERS / 2);
+  ck_assert_uint_eq(tally_of(PLACE_L25, TALLY_REMOTE_FREES), 0);
+  ck_assert_uint_ge(tally_of(PLACE_TINY, TALLY_REMOTE_BATCHES), FREED_BY_OTHERS / 2 / 32);
+  ck_assert_uint_le(tally_of(PLACE_TINY, TALLY_REMOTE_BATCHES), FREED_BY_OTHERS / 2);
+  memset(block, 0, sizeof block);
+}
+END_TEST
+
+START_TEST(runs_are_misses_and_slabs_are_made) {
+  uint64_t misses = tally_of(PLACE_L25, TALLY_MISSES), made = tally_of(PLACE_L25, TALLY_MADE);
+  for (int i = 0; i < 10; i++) block[i] = hak_malloc(500000);
+  ck_assert_uint_eq(tally_of(PLACE_L25, TALLY_MISSES) - misses, 10);
+  ck_assert_uint_eq(tally_of(PLACE_L25, TALLY_MADE) - made, 10);
+  for (int i = 0; i < 10; i++) hak_free(block[i]);
+  hak_trim(0);
+  ck_assert_uint_eq(tally_of(PLACE_L25, TALLY_FLUSHES), tally_of(PLACE_L25, TALLY_MADE));
+  memset(block, 0, sizeof block);
+}
+END_TEST
+
+START_TEST(purged_bytes_are_those_of_the_tier) {
+  for (int i = 0; i < 10; i++) block[i] = memset(hak_malloc(500000), 1, 500000);
+  uint64_t held = tally_of(PLACE_L25, TALLY_HELD_BYTES), before = tally_of(PLACE_L25, TALLY_PURGED_BYTES);
+  core_open_constants();
+  option.purge_delay_ms = 1000000;
+  for (int i = 0; i < 10; i++) hak_free(block[i]);
+  hak_trim(0);
+  ck_assert_uint_eq(tally_of(PLACE_L25, TALLY_PURGED_BYTES) - before, held);
+  before = tally_of(PLACE_L25, TALLY_REFAULTED_BYTES);
+  if (region_units == 0) return;   /* the SuperSlabs have gone as a whole: fresh ones come in their place */
+  for (int i = 0; i < 10; i++) block[i] = hak_malloc(500000);
+  /* Some of the runs may start in units that were never in use. */
+  ck_assert_uint_le(tally_of(PLACE_L25, TALLY_REFAULTED_BYTES) - before, held);
+  ck_assert_uint_ge(tally_of(PLACE_L25, TALLY_REFAULTED_BYTES) - before, held / 2);
+  for (int i = 0; i < 10; i++) hak_free(block[i]);
+  memset(block, 0, sizeof block);
+}
+END_TEST
+
+START_TEST(huge_requests_hit_what_was_kept) {
+  core_open_constants();
+  option.purge_delay_ms = 1000000;
+  for (int i = 0; i < 5; i++) hak_free(hak_malloc(4 * MIB));
+  collect();
+  ck_assert_uint_eq(now.tally[PLACE_HUGE][TALLY_REQUESTS], 5);
+  ck_assert_uint_eq(now.tally[PLACE_HUGE][TALLY_MISSES], 1);
+  ck_assert_uint_eq(now.tally[PLACE_BIGCACHE][TALLY_REQUESTS], 5);
+  ck_assert_uint_eq(now.tally[PLACE_BIGCACHE][TALLY_HITS], 4);
+  ck_assert_uint_eq(now.tally[PLACE_BIGCACHE][TALLY_KEPT], 1);
+  ck_assert_uint_eq(now.tally[PLACE_BIGCACHE][TALLY_HELD_BYTES], 4 * MIB);
+  hak_trim(0);
+  collect();
+  ck_assert_uint_eq(now.tally[PLACE_BIGCACHE][TALLY_KEPT], 0);
+  ck_assert_uint_eq(now.tally[PLACE_BIGCACHE][TALLY_PURGED_BYTES], 4 * MIB);
+}
+END_TEST
+
+START_TEST(sums_go_on_past_what_a_heap_can_count) {
+  struct heap *heap = slab_of(hak_malloc(40))->heap;
+  unsigned class = class_for(4096);
+  collect();
+  uint64_t requested = now.class[class].requests, live = now.class[class].live;
+  for (int round = 0; round < 10; round++) {
+    heap->supplied[class] += HEAP_SUM_LARGE - 1000;
+    heap->frees[class] += HEAP_SUM_LARGE - 1000;
+    for (unsigned i = 0; i < HEAP_SUMS; i++) heap_sums_tick(heap);
+  }
+  collect();
+  ck_assert(now.class[class].requests - requested == UINT64_C(10) * (HEAP_SUM_LARGE - 1000));
+  ck_assert(now.class[class].live == live);
+  ck_assert_uint_lt(heap->supplied[class], 1u << 31);
+}
+END_TEST
+
 UNIT_MAIN_WITH("figures", start, NULL, tiny_requests_are_exact, requests_of_all_tiers_are_exact,
                requests_are_exact_without_keeping_anything, countdowns_that_end_do_not_change_the_sums,
                live_bytes_and_held_bytes, classes_add_up_to_tiers, realloc_in_place_is_no_request,
                bad_frees_are_no_frees, blocks_of_a_dead_thread_are_live_until_freed,
                nothing_is_live_after_threads_have_freed_each_others, remote_frees_and_adoptions_are_counted,
+               counts_are_consistent, remote_frees_count_for_the_tier_of_the_block, runs_are_misses_and_slabs_are_made,
+               purged_bytes_are_those_of_the_tier, huge_requests_hit_what_was_kept,
+               sums_go_on_past_what_a_heap_can_count,
                collecting_asks_the_kernel_for_nothing, figures_can_be_had_while_threads_work)

@@ -261,6 +261,41 @@ START_TEST(large_ones_are_split_and_joined) {
 }
 END_TEST
 
+/* Where nothing that is kept is large enough: in place, or by a move; its pages come along. */
+START_TEST(a_smaller_one_is_made_larger) {
+  start();
+  refuse_in_place = true;
+  char *p = request(4 * MIB, 16);
+  fill(p, 4 * MIB);
+  release(p);
+  unsigned unmapped = munmaps;
+  bool zeroed = true;
+  char *q = huge_alloc(6 * MIB, 16, &zeroed);
+  ck_assert(!zeroed);
+  check_filled(q, 4 * MIB);
+  fill(q, 6 * MIB);
+  ck_assert_uint_eq(mapping_cache_bytes(), 0);
+  ck_assert_uint_eq(munmaps, unmapped);
+  ck_assert_uint_eq(counter_get(COUNT_HUGE_LIVE_BYTES), 6 * MIB);
+  ck_assert_ptr_eq(record_of(q)->start, q);
+  ck_assert_ptr_null(record_of(p));
+  release(q);
+  ck_assert_uint_eq(counter_get(COUNT_HUGE_LIVE_BYTES), 0);
+  ck_assert_uint_eq(huge_trim(), 6 * MIB);
+}
+END_TEST
+
+START_TEST(a_smaller_one_that_cannot_grow_stays_kept) {
+  start();
+  release(request(4 * MIB, 16));
+  refuse_mremap = true;
+  char *p = request(6 * MIB, 16);
+  ck_assert_uint_eq(mapping_cache_bytes(), 4 * MIB);
+  ck_assert_uint_eq(counter_get(COUNT_HUGE_LIVE_BYTES), 6 * MIB);
+  release(p);
+}
+END_TEST
+
 START_TEST(old_ones_leave_at_later_events) {
   start();
   option.purge_delay_ms = 20;
@@ -638,6 +673,7 @@ END_TEST
 UNIT_MAIN("huge", blocks_are_zeroed_registered_and_writable, alignments_up_to_a_gib,
           impossible_requests_are_null, second_free_is_recognised, unmapped_starts_are_forgotten_after_64,
           caches_save_system_calls, kept_memory_is_not_called_zeroed, usable_size_is_the_mappings, large_ones_are_split_and_joined,
+          a_smaller_one_is_made_larger, a_smaller_one_that_cannot_grow_stays_kept,
           old_ones_leave_at_later_events, trim_gives_everything_back, records_are_used_again,
           insides_are_found, transparent_huge_pages_as_the_option_says, growth_keeps_contents_and_registry,
           slow_growth_moves_seldom, first_growth_is_exact, shrinking_gives_the_tail_back_when_it_is_worth_it,

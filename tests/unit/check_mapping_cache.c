@@ -10,6 +10,7 @@
 #include "options.h"
 #include "os.h"
 #include "patience.h"
+#include "size_class.h"
 #include "unit.h"
 
 /* Nothing here touches the mappings themselves: addresses are made up. */
@@ -110,8 +111,21 @@ END_TEST
 START_TEST(any_that_is_large_enough_serves) {
   defaults();
   struct huge *huge = keep(5 * MIB, 0);
-  ck_assert_ptr_null(mapping_cache_take(5 * MIB + 4096, 1));
+  ck_assert_ptr_null(mapping_cache_take(10 * MIB + 4096, 1));
   ck_assert_ptr_eq(mapping_cache_take(os_page_size, 1), huge);
+}
+END_TEST
+
+/* To be made larger by the caller: the largest from half the size on, if it is one mapping and no alignment is asked for. */
+START_TEST(a_smaller_one_serves_when_none_is_large_enough) {
+  defaults();
+  struct huge *small = keep(2 * MIB, 0), *joined = keep(3 * MIB, 0), *larger = keep(2 * MIB + 4096, 0);
+  joined->joined = 1;
+  ck_assert_ptr_null(mapping_cache_take(4 * MIB, 2 * UNIT_SIZE));
+  ck_assert_ptr_eq(mapping_cache_take(4 * MIB, UNIT_SIZE), larger);
+  ck_assert_ptr_eq(mapping_cache_take(4 * MIB, UNIT_SIZE), small);
+  ck_assert_ptr_null(mapping_cache_take(4 * MIB, UNIT_SIZE));
+  ck_assert_ptr_eq(mapping_cache_take(3 * MIB, UNIT_SIZE), joined);
 }
 END_TEST
 
@@ -335,7 +349,8 @@ END_TEST
 
 UNIT_MAIN("mapping_cache", what_is_kept_is_taken_again,
           bigcache_takes_2_mib_and_more_and_the_whale_cache_the_rest, bigcache_l25_takes_512_kib_and_more,
-          each_can_be_switched_off, any_that_is_large_enough_serves, neighbours_are_found, regret_raises_the_budget,
+          each_can_be_switched_off, any_that_is_large_enough_serves,
+          a_smaller_one_serves_when_none_is_large_enough, neighbours_are_found, regret_raises_the_budget,
           the_smallest_and_then_the_latest_serves, alignment_is_honoured, the_ring_drops_the_oldest,
           the_ring_drops_what_is_over_the_budget, few_are_pushed_out_for_one, eight_mib_may_always_be_kept,
           half_the_peak_may_be_kept, the_option_is_the_limit_of_all, the_peak_is_forgotten,

@@ -1,0 +1,248 @@
+/* limit.c - see limit.h. */
+#include <config.h>
+#include "limit.h"
+
+#include "align.h"
+#include "cgroup.h"
+#include "counters.h"
+#include "mapping_cache.h"
+#include "message.h"
+#include "metadata.h"
+#include "options.h"
+#include "os.h"
+
+enum {
+  CACHES_SHARE = 8, EAGER_SHARE = 16,       /* of the limit, as far from it as the stage begins */
+  STEP_SHARE = 32, STEP_MIN = 1 << 20,
+  FRUITLESS_MAX = 3,                        /* doublings of the step: a quarter of the limit */
+  FRUITFUL_SHARE = 2,                       /* a pass has found enough if it was half a step */
+  NEAR_SHARE = 4,                           /* of a step: what is held has to grow by at least so much */
+  THOROUGH_MS = 10,                         /* between passes that look at everything again, for requests that fail */
+  AUTO_GROUP_SHARE = 8, AUTO_SPACE_SHARE = 4   /* auto: of the group, and of address space, for what is not malloc's */
+};
+
+HAK_CONSTANT uint64_t limit_bytes[LIMIT_MEASURES];
+HAK_CONSTANT bool limit_is_set;
+HAK_CONSTANT void (*limit_relieve)(enum limit_stage stage, bool thorough);
+uint32_t limit_stage_seen;
+uint32_t limit_packs;
+
+/* Atomic, relaxed: who reads an old value makes a pass too many or too few. Touched only with a limit. */
+static HAK_SPARSE struct {
+  uint64_t reserved[LIMIT_MEASURES];   /* and in no counter yet */
+  uint64_t next[LIMIT_MEASURES];      /* reached: a pass is due */
+  uint64_t passes, refused;           /* counts for the report */
+  uint32_t fruitless;                 /* passes that found little, one after the other */
+  uint32_t thorough_ms;               /* when a pass last looked at everything; low bits of the clock */
+  uint32_t told;                      /* the line about needing more has been printed */
+} state;
+
+/* ---- arithmetic */
+
+enum limit_stage limit_stage_of(uint64_t total, uint64_t limit) {
+  if (total > limit) return LIMIT_PACK;
+  if (total > limit - limit / EAGER_SHARE) return LIMIT_EAGER;
+  return total > limit - limit / CACHES_SHARE ? LIMIT_CACHES : LIMIT_CALM;
+}
+
+static uint64_t higher(uint64_t a, uint64_t b) { return a > b ? a : b; }
+static uint64_t less(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
+
+uint64_t limit_step(uint64_t limit) { return higher(limit / STEP_SHARE, STEP_MIN); }
+
+uint64_t limit_next(uint64_t total, uint64_t limit, unsigned fruitless) {
+  uint64_t first = limit - limit / CACHES_SHARE, step = limit_step(limit);
+  uint64_t next = higher(first, total + (step << (fruitless < FRUITLESS_MAX ? fruitless : FRUITLESS_MAX)));
+  /* The limit itself is not to be passed by without one. */
+  return total < limit && next > limit ? higher(limit, total + step / NEAR_SHARE) : next;
+}
+
+/* ---- what is held */
+
+static uint64_t held_now(uint64_t cached) {
+  uint64_t spans = less(counter_get(COUNT_SPAN_BYTES), counter_get(COUNT_PARKED_BYTES));
+  return spans + counter_get(COUNT_DIRTY_BYTES) + counter_get(COUNT_HUGE_LIVE_BYTES) + cached + metadata_bytes();
+}
+
+static uint64_t mapped_now(uint64_t cached) {
+  return counter_get(COUNT_COMMITTED_BYTES) + counter_get(COUNT_HUGE_LIVE_BYTES) + cached + metadata_bytes();
+}
+
+static uint64_t total_now(enum limit_measure measure) {
+  uint64_t cached = mapping_cache_bytes();
+  uint64_t now = measure == LIMIT_HELD ? held_now(cached) : mapped_now(cached);
+  return now + __atomic_load_n(&state.reserved[measure], __ATOMIC_RELAXED);
+}
+
+/* The later one of both measures'. */
+static enum limit_stage stage_now(void) {
+  enum limit_stage stage = LIMIT_CALM;
+  for (enum limit_measure m = LIMIT_HELD; m < LIMIT_MEASURES; m++) {
+    if (limit_bytes[m] == 0) continue;
+    enum limit_stage its = limit_stage_of(total_now(m), limit_bytes[m]);
+    if (its > stage) stage = its;
+  }
+  __atomic_store_n(&limit_stage_seen, (uint32_t)stage, __ATOMIC_RELAXED);
+  return stage;
+}
+
+/* ---- passes */
+
+/* The next pass comes so much later than now. */
+static void postpone(unsigned fruitless) {
+  for (enum limit_measure m = LIMIT_HELD; m < LIMIT_MEASURES; m++)
+    if (limit_bytes[m] != 0)
+      __atomic_store_n(&state.next[m], limit_next(total_now(m), limit_bytes[m], fruitless), __ATOMIC_RELAXED);
+}
+
+/* What is held has reached what was set. If it has fallen far below, the next pass comes sooner again. */
+static bool is_due(void) {
+  bool due = false;
+  unsigned fruitless = __atomic_load_n(&state.fruitless, __ATOMIC_RELAXED);
+  for (enum limit_measure m = LIMIT_HELD; m < LIMIT_MEASURES; m++) {
+    if (limit_bytes[m] == 0) continue;
+    uint64_t total = total_now(m), next = __atomic_load_n(&state.next[m], __ATOMIC_RELAXED);
+    due |= total > next;
+    if (limit_next(total, limit_bytes[m], fruitless) + limit_step(limit_bytes[m]) > next) continue;
+    __atomic_store_n(&state.next[m], limit_next(total, limit_bytes[m], 0), __ATOMIC_RELAXED);
+    __atomic_store_n(&state.fruitless, 0, __ATOMIC_RELAXED);
+  }
+  return due;
+}
+
+static void tell_once(uint64_t total, uint64_t limit) {
+  if (__atomic_exchange_n(&state.told, 1, __ATOMIC_RELAXED) != 0) return;
+  message_print(MESSAGE_ERROR, "memory limit of %llu KiB: %llu KiB are needed, and nothing more can be given back%s",
+                (unsigned long long)limit / KIB, (unsigned long long)total / KIB,
+                option.memory_limit_hard ? "; requests fail" : "");
+}
+
+/* Stage by stage, while what is held is still that near the limit. */
+static void make_pass(bool thorough) {
+  uint64_t before = total_now(LIMIT_HELD);
+  unsigned fruitless = __atomic_load_n(&state.fruitless, __ATOMIC_RELAXED);
+  postpone(fruitless);   /* other threads that come meanwhile go on */
+  __atomic_fetch_add(&state.passes, 1, __ATOMIC_RELAXED);
+  enum limit_stage done = LIMIT_CALM;
+  while (done < stage_now()) limit_relieve(++done, thorough);
+  if (done == LIMIT_PACK) __atomic_fetch_add(&limit_packs, 1, __ATOMIC_RELAXED);
+  uint64_t after = total_now(LIMIT_HELD), step = limit_step(higher(limit_bytes[LIMIT_HELD], limit_bytes[LIMIT_MAPPED]));
+  fruitless = less(before, after) >= step / FRUITFUL_SHARE ? 0 : fruitless + (fruitless < FRUITLESS_MAX);
+  __atomic_store_n(&state.fruitless, fruitless, __ATOMIC_RELAXED);
+  postpone(fruitless);
+}
+
+/* True: what is held is over the limit after everything else has gone. */
+static bool is_over(void) {
+  for (enum limit_measure m = LIMIT_HELD; m < LIMIT_MEASURES; m++) {
+    uint64_t total = limit_bytes[m] == 0 ? 0 : total_now(m);
+    if (total <= limit_bytes[m]) continue;
+    tell_once(total, limit_bytes[m]);
+    return true;
+  }
+  return false;
+}
+
+/* Requests that fail may be many, one after the other: most of these passes look at what is new only. */
+static void make_last_pass(void) {
+  uint32_t now_ms = (uint32_t)os_now_ms();
+  bool thorough = now_ms - __atomic_load_n(&state.thorough_ms, __ATOMIC_RELAXED) >= THOROUGH_MS;
+  if (thorough) __atomic_store_n(&state.thorough_ms, now_ms, __ATOMIC_RELAXED);
+  make_pass(thorough);
+}
+
+void limit_begin(struct limit_request *request, size_t held, size_t mapped) {
+  *request = (struct limit_request){ held, mapped };
+  __atomic_fetch_add(&state.reserved[LIMIT_HELD], held, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&state.reserved[LIMIT_MAPPED], mapped, __ATOMIC_RELAXED);
+}
+
+bool limit_ask(void) {
+  bool passed = is_due();
+  if (passed) make_pass(true);
+  if (stage_now() < LIMIT_PACK || (!passed && !option.memory_limit_hard)) return true;
+  if (!passed) make_last_pass();
+  return !is_over() || !option.memory_limit_hard;
+}
+
+void limit_end(const struct limit_request *request) {
+  __atomic_fetch_sub(&state.reserved[LIMIT_HELD], request->held, __ATOMIC_RELAXED);
+  __atomic_fetch_sub(&state.reserved[LIMIT_MAPPED], request->mapped, __ATOMIC_RELAXED);
+}
+
+void limit_count_refusal(void) {
+  if (option.memory_limit_hard && limit_is_set) __atomic_fetch_add(&state.refused, 1, __ATOMIC_RELAXED);
+}
+
+struct limit_figures limit_figures(void) {
+  struct limit_figures figures = { limit_bytes[LIMIT_HELD], limit_bytes[LIMIT_MAPPED], 0, 0 };
+  if (!limit_is_set) return figures;
+  figures.passes = __atomic_load_n(&state.passes, __ATOMIC_RELAXED);
+  figures.refused = __atomic_load_n(&state.refused, __ATOMIC_RELAXED);
+  return figures;
+}
+
+/* ---- what may be kept free */
+
+/* Up to where the first stage begins; near the limit, and over it, still a step, since a program that takes and frees in
+   turn would pay for each page again and again. in_use: without what is kept free. */
+static uint64_t keep_room(uint64_t in_use, uint64_t limit) {
+  return higher(limit_step(limit), less(limit - limit / CACHES_SHARE, in_use));
+}
+
+size_t limit_cache_room_now(void) {
+  if (stage_now() == LIMIT_CALM) return SIZE_MAX;
+  uint64_t room = SIZE_MAX, dirty = counter_get(COUNT_DIRTY_BYTES);
+  if (limit_bytes[LIMIT_HELD] != 0) room = less(keep_room(less(held_now(0), dirty), limit_bytes[LIMIT_HELD]), dirty);
+  if (limit_bytes[LIMIT_MAPPED] != 0) {
+    uint64_t its = keep_room(mapped_now(0), limit_bytes[LIMIT_MAPPED]);
+    if (its < room) room = its;
+  }
+  return (size_t)(room < SIZE_MAX ? room : SIZE_MAX);
+}
+
+size_t limit_dirty_room_now(void) {
+  if (stage_now() < LIMIT_EAGER || limit_bytes[LIMIT_HELD] == 0) return SIZE_MAX;
+  uint64_t cached = mapping_cache_bytes(), in_use = less(held_now(0), counter_get(COUNT_DIRTY_BYTES));
+  uint64_t room = higher(less(keep_room(in_use, limit_bytes[LIMIT_HELD]), cached), limit_step(limit_bytes[LIMIT_HELD]));
+  return (size_t)(room < SIZE_MAX ? room : SIZE_MAX);
+}
+
+/* ---- the start */
+
+static void set_lower(enum limit_measure measure, uint64_t bytes) {
+  if (limit_bytes[measure] == 0 || bytes < limit_bytes[measure]) limit_bytes[measure] = bytes;
+}
+
+static void find_limits(void) {
+  uint64_t group = cgroup_memory_limit("");
+  if (group != CGROUP_NO_LIMIT) set_lower(LIMIT_HELD, group - group / AUTO_GROUP_SHARE);
+  size_t space = os_address_space_left(), data = os_data_space_left();
+  size_t left = min_size(space, data);
+  if (left != SIZE_MAX) set_lower(LIMIT_MAPPED, left - left / AUTO_SPACE_SHARE);
+}
+
+void limit_init(void) {
+  if (option.memory_limit == MEMORY_LIMIT_NONE) {
+    if (option.memory_limit_hard)
+      message_print(MESSAGE_ERROR, "HAKMEM_MEMORY_LIMIT_HARD=1 does nothing without HAKMEM_MEMORY_LIMIT_MB");
+    return;
+  }
+  if (option.memory_limit == MEMORY_LIMIT_AUTO) find_limits();
+  else set_lower(LIMIT_HELD, (uint64_t)option.memory_limit);
+  for (enum limit_measure m = LIMIT_HELD; m < LIMIT_MEASURES; m++) {
+    if (limit_bytes[m] == 0) continue;
+    limit_is_set = true;
+    state.next[m] = limit_next(0, limit_bytes[m], 0);
+    message_print(MESSAGE_INFO, "memory limit: %llu KiB %s", (unsigned long long)limit_bytes[m] / KIB,
+                  m == LIMIT_HELD ? "held" : "mapped");
+  }
+  if (!limit_is_set) message_print(MESSAGE_INFO, "memory limit: auto has found none");
+}
+
+/* Threads that were about to take memory are not here. */
+void limit_fork_child(void) {
+  if (!limit_is_set) return;
+  for (enum limit_measure m = LIMIT_HELD; m < LIMIT_MEASURES; m++)
+    __atomic_store_n(&state.reserved[m], 0, __ATOMIC_RELAXED);
+}
