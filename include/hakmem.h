@@ -179,6 +179,13 @@ struct hak_stats {
   uint64_t limit_mapped_bytes;   /* that may be mapped or writable (auto, under RLIMIT_AS or RLIMIT_DATA) */
   uint64_t limit_passes;      /* over all that is kept, to give it back near the limit */
   uint64_t limit_refused;     /* requests that failed, with HAKMEM_MEMORY_LIMIT_HARD=1 */
+  /* Of HAKMEM_ACE; all 0 when it is off. */
+  uint64_t ace_mode;          /* 1 on, 2 freeze */
+  uint64_t ace_windows;       /* stretches of a quarter of a second and more that it has looked at */
+  uint64_t ace_trials;        /* changes that it has tried */
+  uint64_t ace_stayed;        /* and has kept */
+  uint64_t ace_purge_delay_ms, ace_batch_flush_bytes, ace_empty_superslabs;   /* what is set now, of free pages */
+  uint64_t ace_cache_delay_ms, ace_cache_floor_bytes;                         /* and of kept mappings */
 };
 
 /* Fills in *stats, which is size bytes long: pass sizeof(struct hak_stats). Members that the library does

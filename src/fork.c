@@ -2,6 +2,7 @@
 #include <config.h>
 #include <pthread.h>
 #include "fork.h"
+#include "ace.h"
 #include "heap.h"
 #include "huge.h"
 #include "limit.h"
@@ -43,6 +44,7 @@ static void in_parent(void) { release(false); }
 static void in_child(void) {
   release(true);
   limit_fork_child();
+  ace_fork_child();
   trace_fork_child();
   thread_fork_child();
   publish_fork_child();

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "hakmem.h"
+#include "ace.h"
 #include "allocator.h"
 #include "fast_path.h"
 #include "limit.h"
@@ -123,6 +124,16 @@ static void stats_fill(struct hak_stats *stats, const struct figures *figures) {
   stats->limit_mapped_bytes = limit.mapped_bytes;
   stats->limit_passes = limit.passes;
   stats->limit_refused = limit.refused;
+  struct ace_figures ace = ace_figures();
+  stats->ace_mode = ace.mode;
+  stats->ace_windows = ace.windows;
+  stats->ace_trials = ace.trials;
+  stats->ace_stayed = ace.stayed;
+  stats->ace_purge_delay_ms = (uint64_t)ace.knobs[KNOB_PURGE_DELAY_MS];
+  stats->ace_batch_flush_bytes = (uint64_t)ace.knobs[KNOB_BATCH_FLUSH];
+  stats->ace_empty_superslabs = (uint64_t)ace.knobs[KNOB_EMPTY_SUPERSLABS];
+  stats->ace_cache_delay_ms = (uint64_t)ace.knobs[KNOB_CACHE_DELAY_MS];
+  stats->ace_cache_floor_bytes = (uint64_t)ace.knobs[KNOB_CACHE_FLOOR];
 }
 
 #define COUNT_IS(member, tally) \

@@ -1,8 +1,10 @@
 /* heap.c - what a thread owns: the way of a slab through its states (table in slab.h). */
 #include <config.h>
+#include "ace.h"
 #include "counters.h"
 #include "heap_sample.h"
 #include "huge.h"
+#include "knobs.h"
 #include "limit.h"
 #include "options.h"
 #include "os.h"
@@ -363,12 +365,13 @@ static bool give_up_empty(struct heap *heap, struct slab *slab, struct leftovers
 void heap_release_empty(struct heap *heap, uint64_t now_ms, bool all) {
   struct leftovers left = { NULL, NULL };
   unsigned limit = all ? UINT32_MAX : RELEASE_SLABS;
+  long delay_ms = knob_get(KNOB_PURGE_DELAY_MS);
   lock_acquire(&heap->lock);
   for (unsigned class = 0; class < CLASS_COUNT && heap->kept_units > 0; class++) {
     struct slab_queue *queue = &heap->queue[class];
     for (struct slab *slab = slab_queue_last(queue), *before; slab != NULL && slab->state == SLAB_EMPTY; slab = before) {
       before = slab_queue_before(queue, slab);
-      bool old = (uint32_t)now_ms - slab->kept_ms >= (uint32_t)option.purge_delay_ms;
+      bool old = (uint32_t)now_ms - slab->kept_ms >= (uint32_t)delay_ms;
       bool too_many = !all && heap->kept_units > keep_bound(heap) && !is_bigcache_run(slab);   /* the heap has shrunk */
       if (!(all || old || too_many) || limit == 0 || !give_up_empty(heap, slab, &left)) continue;
       if (!all) heap->given_up_units += slab->units;
@@ -547,13 +550,15 @@ static HAK_NOINLINE void tick(struct heap *heap) {
   uint64_t now_ms = os_now_ms(), before_ms = heap->clock_ms;
   heap->clock_ms = now_ms;
   if (unlikely(heap->packs_seen != (uint8_t)__atomic_load_n(&limit_packs, __ATOMIC_RELAXED))) heap_pack(heap, true);
-  if (option.purge_delay_ms >= 0 && now_ms - heap->looked_ms > (uint64_t)option.purge_delay_ms) {
+  long delay_ms = knob_get(KNOB_PURGE_DELAY_MS);
+  ace_count_tick();
+  if (delay_ms >= 0 && now_ms - heap->looked_ms > (uint64_t)delay_ms) {
     heap->looked_ms = now_ms;
     forget_regret(heap);
     heap_retire_idle(heap, false);
   }
-  if (load_racy(&heap->kept_units) > 0 && option.purge_delay_ms >= 0 &&
-      now_ms - heap->released_ms > (uint64_t)option.purge_delay_ms / RELEASE_LOOKS) {
+  if (load_racy(&heap->kept_units) > 0 && delay_ms >= 0 &&
+      now_ms - heap->released_ms > (uint64_t)delay_ms / RELEASE_LOOKS) {
     heap->released_ms = now_ms;
     heap_release_empty(heap, now_ms, false);
   }

@@ -12,6 +12,7 @@
 #include <config.h>
 #include "counters.h"
 #include "heap_sample.h"
+#include "knobs.h"
 #include "options.h"
 #include "os.h"
 #include "remote.h"
@@ -199,7 +200,7 @@ bool heap_park_tick(struct heap *heap, uint64_t now_ms) {
   heap->waiting_bound = bound(heap);
   if (heap->waiting_units == 0 || is_off(heap, now_ms)) return false;
   struct tour tour = { .visits = TICK_VISITS, .walks = TICK_WALKS, .now_ms = (uint32_t)now_ms,
-                       .delay_ms = (uint64_t)option.purge_delay_ms << heap->patience.level };
+                       .delay_ms = (uint64_t)knob_get(KNOB_PURGE_DELAY_MS) << heap->patience.level };
   return run(heap, &tour) != 0;
 }
 

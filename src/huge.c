@@ -14,6 +14,7 @@
 
 #include "huge.h"
 
+#include "ace.h"
 #include "counters.h"
 #include "limit.h"
 #include "lock.h"
@@ -166,6 +167,7 @@ static struct huge *take_refused(size_t size, size_t alignment) {
 }
 
 void huge_tick(uint64_t now_ms) {
+  ace_tick(now_ms);
   give_back_chain(mapping_cache_expire(now_ms, EXPIRED_PER_TICK));
   struct huge *huge = take_refused(0, 1);
   if (unlikely(huge != NULL))

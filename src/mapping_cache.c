@@ -5,6 +5,7 @@
 
 #include "align.h"
 #include "counters.h"
+#include "knobs.h"
 #include "limit.h"
 #include "lock.h"
 #include "options.h"
@@ -15,7 +16,6 @@ enum {
   BIGCACHE_MIN = 2 << 20,
   BIGCACHE_L25_MIN = 512 << 10,
   BIGCACHE_SLOTS = 64,          /* bounds the search */
-  BUDGET_FLOOR = 8 << 20,
   EVICTED_MAX = 4,              /* mappings that one put may push out */
   PEAK_HALVED_MS = 1000
 };
@@ -93,7 +93,7 @@ static size_t budget(size_t live, uint64_t now_ms) {
   peak_since_ms += halvings * PEAK_HALVED_MS;
   peak = max_size(live, halvings < 8 * sizeof peak ? peak >> halvings : 0);
   size_t share = patience.level == 0 ? peak / 2 : peak;
-  return min_size((size_t)option.bigcache_max, max_size(share, (size_t)BUDGET_FLOOR << patience.level));
+  return min_size((size_t)option.bigcache_max, max_size(share, (size_t)knob_get(KNOB_CACHE_FLOOR) << patience.level));
 }
 
 /* Of a size that BigCache keeps; what is freed and smaller, or too much for it, is the whale cache's. */
@@ -243,8 +243,9 @@ struct huge *mapping_cache_take_neighbour(const struct huge *huge) {
 /* ---- back to the kernel ---- */
 
 static bool too_old(const struct huge *huge, uint64_t now_ms) {
-  return option.purge_delay_ms >= 0 && now_ms >= huge->kept_since_ms &&
-         now_ms - huge->kept_since_ms > (uint64_t)option.purge_delay_ms << patience.level;
+  long delay_ms = knob_get(KNOB_CACHE_DELAY_MS);
+  return delay_ms >= 0 && now_ms >= huge->kept_since_ms &&
+         now_ms - huge->kept_since_ms > (uint64_t)delay_ms << patience.level;
 }
 
 struct huge *mapping_cache_expire(uint64_t now_ms, unsigned limit) {

@@ -122,6 +122,7 @@ static void set_defaults(bool interposer) {
   for (size_t i = 0; i < OPTION_ROWS; i++) option_store(&option_table[i], option_table[i].standard);
   if (interposer) option.invalid_free = INVALID_FALLBACK;
   option_log_file[0] = '\0';
+  option_ace_log[0] = '\0';
   option_stats_dir[0] = '\0';
   memcpy(option_profile_file, OPTION_PROFILE_FILE, sizeof OPTION_PROFILE_FILE);
 }
@@ -179,6 +180,7 @@ static void be_silent(void) {
   option.free_route_trace = option.super_reg_reqtrace = option.invalid_free_log = 0;
   option.profile = option.profile_leaks = 0;
   option_log_file[0] = '\0';
+  option_ace_log[0] = '\0';
   option_stats_dir[0] = '\0';
 }
 

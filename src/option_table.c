@@ -100,10 +100,23 @@ const struct option_definition option_table[OPTION_ROWS] = {
     "tables frame-pointers", "tables, frame-pointers", "tables",
     "How callers are found: by the tables for exceptions, or by frame pointers, which are faster but which most "
     "programs are compiled without." },
+  { "ACE", KIND_WORD, AT(ace), ACE_OFF, SAME, SAME, 0, 0, "off on freeze", "off, on, freeze", "off",
+    "Adapts, within bounds, how long and how much free memory is kept to what the program does. "
+    "freeze: looks on and logs what it would try, and changes nothing." },
+  { "ACE_KEEP_MS", KIND_NUMBER, AT(ace_keep_ms), 200, SAME, SAME, 1, 60000, "",
+    "1 to 60000", "200",
+    "The price that ACE reckons with: a byte that is faulted again costs as much as that byte kept idle for so many milliseconds." },
+  { "ACE_DELAY_MAX_MS", KIND_NUMBER, AT(ace_delay_max_ms), 1000, SAME, SAME, 1, 3600000, "",
+    "1 to 3600000", "1000", "ACE sets no PURGE_DELAY_MS beyond it." },
+  { "ACE_IDLE_MAX_MB", KIND_MIB, AT(ace_idle_max), 256 << 20, SAME, SAME, 1 << 20, BYTES_MAX, "",
+    "size in MiB from 1", "256", "ACE lets no more bytes of free pages, nor of kept mappings beside what the program has, wait." },
+  { "ACE_LOG", KIND_ACE_LOG, 0, 0, SAME, SAME, 0, 0, "",
+    "path, %p for the process id", "none",
+    "Where ACE writes each decision: the time, what it saw, what it changed and why." },
   { "DEBUG_LEVEL", KIND_NUMBER, AT(debug_level), MESSAGE_ERROR, SAME, SAME, 0, 3, "",
     "0 to 3", "1",
     "What is printed: 0 nothing, 1 errors, 2 information, 3 more." },
 };
 
-_Static_assert(OPTION_ROWS == sizeof(struct option_values) / sizeof(long) + 3,
-               "each member of option_values, LOG_FILE, STATS_DIR and PROFILE_FILE have a row");
+_Static_assert(OPTION_ROWS == sizeof(struct option_values) / sizeof(long) + 4,
+               "each member of option_values, LOG_FILE, STATS_DIR, PROFILE_FILE and ACE_LOG have a row");

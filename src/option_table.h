@@ -12,7 +12,8 @@ enum kind {
   KIND_LIMIT,     /* as KIND_MIB, but 0 or from 1 MiB on, or auto */
   KIND_PATH,      /* option_log_file: place is not used */
   KIND_FOLDER,    /* option_stats_dir: the same */
-  KIND_PROFILE    /* option_profile_file: as KIND_PATH */
+  KIND_PROFILE,   /* option_profile_file: as KIND_PATH */
+  KIND_ACE_LOG    /* option_ace_log: as KIND_PATH */
 };
 
 /* "The same as in balanced mode", for the presets. */
@@ -30,7 +31,7 @@ struct option_definition {
   char words[40], accepted[40], default_text[48], help[272];
 };
 
-enum { OPTION_ROWS = 36, OPTION_WORD_MAX = 32 };
+enum { OPTION_ROWS = 41, OPTION_WORD_MAX = 32 };
 extern const struct option_definition option_table[OPTION_ROWS];
 
 /* The row of a name without HAKMEM_, NULL if there is none. */

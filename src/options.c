@@ -12,13 +12,19 @@ HAK_CONSTANT char option_log_file[OPTION_PATH_MAX];
 HAK_CONSTANT char option_stats_dir[OPTION_PATH_MAX];
 HAK_CONSTANT bool option_stats_dir_from_file;
 HAK_CONSTANT char option_profile_file[OPTION_PATH_MAX];
+HAK_CONSTANT char option_ace_log[OPTION_PATH_MAX];
 
 static long *value_of(const struct option_definition *row) {
   return (long *)(void *)((char *)&option + row->place);
 }
 
 static char *path_of(const struct option_definition *row) {
-  return row->kind == KIND_FOLDER ? option_stats_dir : row->kind == KIND_PROFILE ? option_profile_file : option_log_file;
+  switch (row->kind) {
+    case KIND_FOLDER: return option_stats_dir;
+    case KIND_PROFILE: return option_profile_file;
+    case KIND_ACE_LOG: return option_ace_log;
+    default: return option_log_file;
+  }
 }
 
 void option_store(const struct option_definition *row, int64_t value) {
@@ -116,6 +122,7 @@ static bool parse(const struct option_definition *row, const char *text, int64_t
   switch (row->kind) {
     case KIND_WORD: return parse_word(row->words, text, value);
     case KIND_PATH:
+    case KIND_ACE_LOG:
     case KIND_PROFILE: return parse_path(text);
     case KIND_FOLDER: return parse_folder(text);
     case KIND_LIMIT: return parse_limit(row, text, value);
@@ -157,6 +164,7 @@ void option_format(const struct option_definition *row, char *buffer, size_t siz
   switch (row->kind) {
     case KIND_PATH:
     case KIND_PROFILE:
+    case KIND_ACE_LOG:
     case KIND_FOLDER: message_format(buffer, size, "%s", path_of(row)); break;
     case KIND_NUMBER: message_format(buffer, size, "%ld", value); break;
     case KIND_SIZE: format_size(buffer, size, value, false); break;

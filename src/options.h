@@ -19,6 +19,7 @@ enum profile_signal { PROFILE_SIGNAL_NONE, PROFILE_SIGNAL_HUP, PROFILE_SIGNAL_US
                       PROFILE_SIGNAL_WINCH };
 enum profile_unwind { PROFILE_UNWIND_TABLES, PROFILE_UNWIND_FRAME_POINTERS };
 enum memory_limit { MEMORY_LIMIT_AUTO = -1, MEMORY_LIMIT_NONE = 0 };
+enum ace { ACE_OFF, ACE_ON, ACE_FREEZE };
 enum prefault { PREFAULT_OFF, PREFAULT_POPULATE, PREFAULT_TOUCH };
 
 enum { OPTION_PATH_MAX = 256 };
@@ -51,6 +52,9 @@ struct option_values {
   long profile_leaks;          /* bytes, 0: no report */
   long profile_leak_status;
   long profile_unwind;         /* enum profile_unwind */
+  long ace;                    /* enum ace */
+  long ace_keep_ms, ace_delay_max_ms;
+  long ace_idle_max;           /* bytes */
   long debug_level;
 };
 extern HAK_HIDDEN struct option_values option;            /* the values in force */
@@ -58,6 +62,7 @@ extern char option_log_file[OPTION_PATH_MAX];  /* "" : stderr; %p not yet replac
 extern char option_stats_dir[OPTION_PATH_MAX]; /* "" : none */
 extern bool option_stats_dir_from_file;        /* the configuration file names it, for whoever reads that */
 extern char option_profile_file[OPTION_PATH_MAX];  /* "" : none; %p not yet replaced */
+extern char option_ace_log[OPTION_PATH_MAX];   /* "" : none; %p not yet replaced */
 #define OPTION_PROFILE_FILE "hakmem.%p.heap"       /* the default */
 
 #define OPTION_PREFIX "HAKMEM_"

@@ -5,10 +5,12 @@
 #include <config.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include "ace.h"
 #include "conf.h"
 #include "constant.h"
 #include "fork.h"
 #include "huge.h"
+#include "knobs.h"
 #include "limit.h"
 #include "message.h"
 #include "options.h"
@@ -74,6 +76,7 @@ static enum process_state start_modules(void) {
   bool secure = getauxval(AT_SECURE) != 0;
   os_init();
   read_options(secure);
+  knobs_init();
   trace_init();
   size_class_init(option.wrap_tiny != 0, option.wrap_pool != 0, option.wrap_l25 != 0);
   if (option.force_libc_alloc) return PROCESS_LIBC;
@@ -83,6 +86,7 @@ static enum process_state start_modules(void) {
   huge_reclaim = thread_reclaim;
   limit_relieve = thread_relieve;
   limit_init();
+  ace_init();
   publish_start();
   return PROCESS_READY;
 }

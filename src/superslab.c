@@ -1,6 +1,7 @@
 /* superslab.c - spans of units: best fit by longest run, dirty units first. */
 #include <config.h>
 #include "counters.h"
+#include "knobs.h"
 #include "limit.h"
 #include "lock.h"
 #include "message.h"
@@ -427,7 +428,7 @@ static void drop_outside(struct superslab *superslab, uint32_t had_dirty) {
 
 static size_t dirty_bound(size_t batches, size_t share) {
   uint64_t spans = counter_get(COUNT_SPAN_BYTES), parked = counter_get(COUNT_PARKED_BYTES);
-  return max_size((size_t)option.batch_flush * batches, (size_t)(spans > parked ? spans - parked : 0) / share);
+  return max_size((size_t)knob_get(KNOB_BATCH_FLUSH) * batches, (size_t)(spans > parked ? spans - parked : 0) / share);
 }
 
 bool superslab_tick(uint64_t now_ms) {
@@ -439,7 +440,7 @@ bool superslab_tick(uint64_t now_ms) {
     patience_tick(&patience, now_ms);
     lock_release(&superslab_lock);
   }
-  uint64_t delay = (uint64_t)option.purge_delay_ms << level;
+  uint64_t delay = (uint64_t)knob_get(KNOB_PURGE_DELAY_MS) << level;
   if (now_ms >= delay && purge_oldest(now_ms - delay, now_ms, (size_t)option.batch_min_size) != 0) return true;
   size_t allowed = limit_dirty_room();
   bool hard = dirty > min_size(dirty_bound((size_t)HARD_BATCHES << level, HARD_SHARE), allowed);
@@ -468,7 +469,7 @@ static void shed_empty(struct superslab *superslab, uint64_t now_ms) {
 
 /* Empty SuperSlabs kept: the option's number, or an eighth of all if that is more. */
 static size_t allowed_empty(void) {
-  size_t count = (size_t)option.superslab_max_cached;
+  size_t count = (size_t)knob_get(KNOB_EMPTY_SUPERSLABS);
   return count == 0 ? 0 : max_size(count, (size_t)counter_get(COUNT_SUPERSLABS) / EMPTY_SHARE);
 }
 

@@ -21,9 +21,12 @@ struct identity {
 
 /* Set by trace_init() and trace_fork_child(), while there is one thread; constant in between, but
    for the descriptor, which any thread may drop (atomic, relaxed: nothing is published by it). */
-static int output = -1;
-static struct identity output_identity;
-static uint32_t lines;   /* atomic, relaxed */
+struct output {
+  int fd;                  /* -1: none; 0 before the start is nobody's: it has no identity */
+  uint32_t lines;          /* atomic, relaxed */
+  struct identity identity;
+};
+static struct output outputs[TRACE_OUTPUTS];
 
 static bool identify(int fd, struct identity *identity) {
   struct os_file_status status;
@@ -54,19 +57,21 @@ bool trace_expand(char *path, const char *pattern) {
   return true;
 }
 
+static const char *pattern_of(enum trace_output which) { return which == TRACE_ACE ? option_ace_log : option_log_file; }
+
 /* Appends, so that processes with one file do not overwrite each other. */
-static int open_log_file(void) {
+static int open_log_file(enum trace_output which) {
   char path[OPTION_PATH_MAX];
   int fd = -1;
-  if (trace_expand(path, option_log_file))
+  if (trace_expand(path, pattern_of(which)))
     fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY,
                       0666);
   else
     errno = ENAMETOOLONG;
   if (fd < 0) {
     message_print(MESSAGE_ERROR,
-                  "HAKMEM_LOG_FILE=%s: cannot be opened (errno %d); standard error is used instead",
-                  option_log_file, errno);
+                  "HAKMEM_%s=%s: cannot be opened (errno %d); standard error is used instead",
+                  which == TRACE_ACE ? "ACE_LOG" : "LOG_FILE", pattern_of(which), errno);
     return -1;
   }
   int high = duplicate_high(fd);
@@ -75,45 +80,54 @@ static int open_log_file(void) {
   return high;
 }
 
-static void open_output(void) {
-  int fd = option_log_file[0] != '\0' ? open_log_file() : -1;
+static void open_output(enum trace_output which) {
+  struct output *output = &outputs[which];
+  int fd = pattern_of(which)[0] != '\0' ? open_log_file(which) : -1;
   if (fd < 0) fd = duplicate_high(2);
-  if (fd >= 0 && !identify(fd, &output_identity)) {
+  if (fd >= 0 && !identify(fd, &output->identity)) {
     syscall(SYS_close, fd);
     fd = -1;
   }
-  __atomic_store_n(&output, fd, __ATOMIC_RELAXED);
-  __atomic_store_n(&lines, 0, __ATOMIC_RELAXED);
+  __atomic_store_n(&output->fd, fd, __ATOMIC_RELAXED);
+  __atomic_store_n(&output->lines, 0, __ATOMIC_RELAXED);
+}
+
+static bool is_wanted(enum trace_output which) {
+  if (pattern_of(which)[0] != '\0') return which == TRACE_MAIN || option.ace != ACE_OFF;
+  return which == TRACE_MAIN && (option.stats != STATS_OFF || option.free_route_trace || option.super_reg_reqtrace ||
+                                 option.invalid_free_log || option.profile_leaks != 0);
 }
 
 void trace_init(void) {
   int saved_errno = errno;
-  __atomic_store_n(&output, -1, __ATOMIC_RELAXED);
-  if (option.stats != STATS_OFF || option.free_route_trace || option.super_reg_reqtrace ||
-      option.invalid_free_log || option.profile_leaks != 0 || option_log_file[0] != '\0')
-    open_output();
+  for (enum trace_output which = TRACE_MAIN; which < TRACE_OUTPUTS; which++) {
+    __atomic_store_n(&outputs[which].fd, -1, __ATOMIC_RELAXED);
+    if (is_wanted(which)) open_output(which);
+  }
   errno = saved_errno;
 }
 
 void trace_fork_child(void) {
   int saved_errno = errno;
-  int fd = __atomic_load_n(&output, __ATOMIC_RELAXED);
-  struct identity now;
-  if (fd >= 0 && strstr(option_log_file, "%p") != NULL) {
+  for (enum trace_output which = TRACE_MAIN; which < TRACE_OUTPUTS; which++) {
+    struct output *output = &outputs[which];
+    int fd = __atomic_load_n(&output->fd, __ATOMIC_RELAXED);
+    struct identity now;
+    if (fd < 0 || strstr(pattern_of(which), "%p") == NULL) continue;
     /* What the program has opened under that number meanwhile stays open. */
-    if (identify(fd, &now) && memcmp(&now, &output_identity, sizeof now) == 0) syscall(SYS_close, fd);
-    open_output();
+    if (identify(fd, &now) && memcmp(&now, &output->identity, sizeof now) == 0) syscall(SYS_close, fd);
+    open_output(which);
   }
   errno = saved_errno;
 }
 
 /* Writes all of it if the descriptor is still ours; errno is the caller's matter. */
-static void write_checked(const char *text, size_t size) {
-  int fd = __atomic_load_n(&output, __ATOMIC_RELAXED);
+static void write_checked(struct output *output, const char *text, size_t size) {
+  int fd = __atomic_load_n(&output->fd, __ATOMIC_RELAXED);
   if (fd < 0) return;
   struct identity now;
-  if (!identify(fd, &now) || memcmp(&now, &output_identity, sizeof now) != 0) {
-    __atomic_store_n(&output, -1, __ATOMIC_RELAXED);   /* the program has closed or reused it */
+  if (!identify(fd, &now) || memcmp(&now, &output->identity, sizeof now) != 0) {
+    __atomic_store_n(&output->fd, -1, __ATOMIC_RELAXED);   /* the program has closed or reused it */
     return;
   }
   while (size > 0) {
@@ -125,29 +139,42 @@ static void write_checked(const char *text, size_t size) {
   }
 }
 
-void trace_write(const char *text, size_t size) {
+static void write_output(struct output *output, const char *text, size_t size) {
   int saved_errno = errno;
-  write_checked(text, size);
+  write_checked(output, text, size);
   errno = saved_errno;
 }
 
-void trace_line(const char *format, ...) {
+void trace_write(const char *text, size_t size) { write_output(&outputs[TRACE_MAIN], text, size); }
+
+static void write_line(struct output *output, const char *format, va_list args) {
   char line[MESSAGE_MAX];
-  if (__atomic_load_n(&output, __ATOMIC_RELAXED) < 0) return;
-  if (__atomic_load_n(&lines, __ATOMIC_RELAXED) > LINES_MAX) return;   /* or the counter would wrap */
-  uint32_t before = __atomic_fetch_add(&lines, 1, __ATOMIC_RELAXED);
+  if (__atomic_load_n(&output->fd, __ATOMIC_RELAXED) < 0) return;
+  if (__atomic_load_n(&output->lines, __ATOMIC_RELAXED) > LINES_MAX) return;   /* or the counter would wrap */
+  uint32_t before = __atomic_fetch_add(&output->lines, 1, __ATOMIC_RELAXED);
   if (before > LINES_MAX) return;
   size_t length;
-  if (before == LINES_MAX) {
-    length = message_format(line, sizeof line, "hakmem: %d lines were written, the rest is dropped",
-                            LINES_MAX);
-  } else {
-    va_list args;
-    va_start(args, format);
+  if (before == LINES_MAX)
+    length = message_format(line, sizeof line, "hakmem: %d lines were written, the rest is dropped", LINES_MAX);
+  else
     length = message_vformat(line, sizeof line, format, args);
-    va_end(args);
-  }
   if (length > sizeof line - 1) length = sizeof line - 1;
   line[length++] = '\n';   /* over the terminator: one write a line, so that threads do not mix */
-  trace_write(line, length);
+  write_output(output, line, length);
 }
+
+void trace_line(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  write_line(&outputs[TRACE_MAIN], format, args);
+  va_end(args);
+}
+
+void trace_line_to(enum trace_output which, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  write_line(&outputs[which], format, args);
+  va_end(args);
+}
+
+bool trace_is_open(enum trace_output which) { return __atomic_load_n(&outputs[which].fd, __ATOMIC_RELAXED) >= 0; }

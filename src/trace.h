@@ -10,10 +10,18 @@
 
 #include "compiler.h"
 
+enum trace_output {
+  TRACE_MAIN,   /* HAKMEM_LOG_FILE, or standard error */
+  TRACE_ACE,    /* HAKMEM_ACE_LOG, none if it is not set */
+  TRACE_OUTPUTS
+};
+
 void trace_init(void);
 /* Appends a line (built like message_format, the newline is added). Dropped silently
    after 1,000,000 lines (a last line says so) or when there is nowhere to write. errno kept. */
 void trace_line(const char *format, ...) HAK_PRINTF(1, 2);
+void trace_line_to(enum trace_output which, const char *format, ...) HAK_PRINTF(2, 3);
+bool trace_is_open(enum trace_output which);
 /* Writes text as it is; for the report at exit. */
 void trace_write(const char *text, size_t size);
 /* The pattern with %p and %% replaced; path has OPTION_PATH_MAX bytes. False: too long. */

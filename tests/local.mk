@@ -75,6 +75,12 @@ tests_unit_check_api_SOURCES = tests/unit/check_api.c
 unit_tests += tests/unit/check_report
 tests_unit_check_report_SOURCES = tests/unit/check_report.c
 
+unit_tests += tests/unit/check_ace_decide
+tests_unit_check_ace_decide_SOURCES = tests/unit/check_ace_decide.c
+
+unit_tests += tests/unit/check_ace
+tests_unit_check_ace_SOURCES = tests/unit/check_ace.c
+
 unit_tests += tests/unit/check_cgroup
 tests_unit_check_cgroup_SOURCES = tests/unit/check_cgroup.c
 

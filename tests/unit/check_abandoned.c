@@ -10,6 +10,7 @@ static struct heap *heap;
 static void start(void) {
   core_start(true);
   option.purge_delay_ms = 1000000;
+  knobs_init();
   heap = heap_open(0x1230);
   require(heap != NULL);
   heap->shared_spent = 0xff;

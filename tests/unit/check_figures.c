@@ -84,6 +84,7 @@ START_TEST(requests_are_exact_without_keeping_anything) {
   model_start();
   core_open_constants();
   option.purge_delay_ms = 0;
+  knobs_init();
   churn(CORE_ROUNDS(50000), 17);
   free_all();
   check_model();
@@ -343,6 +344,7 @@ START_TEST(purged_bytes_are_those_of_the_tier) {
   uint64_t held = tally_of(PLACE_L25, TALLY_HELD_BYTES), before = tally_of(PLACE_L25, TALLY_PURGED_BYTES);
   core_open_constants();
   option.purge_delay_ms = 1000000;
+  knobs_init();
   for (int i = 0; i < 10; i++) hak_free(block[i]);
   hak_trim(0);
   ck_assert_uint_eq(tally_of(PLACE_L25, TALLY_PURGED_BYTES) - before, held);
@@ -360,6 +362,7 @@ END_TEST
 START_TEST(huge_requests_hit_what_was_kept) {
   core_open_constants();
   option.purge_delay_ms = 1000000;
+  knobs_init();
   for (int i = 0; i < 5; i++) hak_free(hak_malloc(4 * MIB));
   collect();
   ck_assert_uint_eq(now.tally[PLACE_HUGE][TALLY_REQUESTS], 5);

@@ -123,6 +123,7 @@ START_TEST(a_child_can_use_everything_without_a_region) {
   core_open_constants();
   option.superslab_max_cached = 0;
   option.purge_delay_ms = 0;
+  knobs_init();
   region_units = region_units != 0 ? SUPERSLAB_UNITS : 0;   /* the rest is outside */
   fork_often(CORE_ROUNDS(30), free_what_the_dead_had);
 }

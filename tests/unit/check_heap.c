@@ -13,6 +13,7 @@ static struct thread_table table;
 static void start(void) {
   core_start(true);
   option.purge_delay_ms = 1000000;
+  knobs_init();
   heap = heap_open(0x1230);
   ck_assert_ptr_nonnull(heap);
   heap_table_clear(&table);
@@ -147,6 +148,7 @@ START_TEST(blocks_that_are_said_to_be_zero_are) {
   static const size_t sizes[] = { 16, 1000, 2048, 4096, 5000, 20000, 100000, 250000, 400000, MIB };
   unsigned zero = 0;
   option.purge_delay_ms = 0;
+  knobs_init();
   for (int round = 0; round < 40; round++)
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
       bool zeroed = false;
@@ -307,6 +309,7 @@ START_TEST(slow_paths_purge_what_is_due) {
   for (int i = 0; i < 3; i++) give(block[i]);
   ck_assert_uint_gt(heap->kept_units, 0);
   option.purge_delay_ms = 1;
+  knobs_init();
   let_time_pass();
   for (int i = 0; i < 10 && (heap->kept_units != 0 || counter_get(COUNT_DIRTY_BYTES) != 0); i++) let_time_pass();
   ck_assert_uint_eq(heap->kept_units, 0);

@@ -12,6 +12,7 @@ static struct heap *heap;
 static void start(void) {
   core_start(true);
   option.purge_delay_ms = 1000000;
+  knobs_init();
   heap = heap_open(0x1230);
   ck_assert_ptr_nonnull(heap);
   heap->shared_spent = 0xff;   /* exact classes from the start */
@@ -358,6 +359,7 @@ START_TEST(nothing_is_parked_where_huge_pages_are_asked_for) {
   option.thp = THP_ALWAYS;
   ck_assert_uint_eq(heap_park_all(heap), 0);
   option.purge_delay_ms = 0;
+  knobs_init();
   for (unsigned i = 0; i < 100; i++) heap_tick(heap);
   ck_assert(slab->parked == 0);
 }
@@ -379,6 +381,7 @@ START_TEST(what_has_waited_for_the_delay_goes) {
   static const long delays[] = { 1000000, -1, 20 };
   for (unsigned i = 0; i < 3; i++) {
     option.purge_delay_ms = delays[i];
+    knobs_init();
     struct slab *slab = full_slab(15 + i);
     free_but(slab, keep_first);
     ck_assert_uint_eq(slab->parked, 0);
@@ -391,6 +394,7 @@ END_TEST
 START_TEST(without_a_delay_it_goes_at_once) {
   skip_if_one_page();
   option.purge_delay_ms = 0;
+  knobs_init();
   struct slab *slab = full_slab(15);
   free_but(slab, keep_first);
   ck_assert_uint_ne(slab->parked, 0);
@@ -416,6 +420,7 @@ START_TEST(too_much_that_waits_goes_at_once) {
   enum { SLAB_UNITS = 8 };
   ck_assert_uint_le(heap->waiting_units, heap->waiting_bound + 2 * SLAB_UNITS);
   option.purge_delay_ms = -1;
+  knobs_init();
   free_rest(12000);
   size_t before = kernel.purged;
   fill_and_free(12000);
@@ -442,6 +447,7 @@ END_TEST
 START_TEST(idle_current_slabs_are_left) {
   skip_if_one_page();
   option.purge_delay_ms = 10;
+  knobs_init();
   unsigned capacity = size_classes[15].capacity;
   for (unsigned i = 0; i < capacity; i++) block[i] = take(15);
   struct slab *slab = slab_of(block[0]);
@@ -460,6 +466,7 @@ END_TEST
 START_TEST(parking_changes_nothing_that_is_in_use) {
   uint64_t seed = 11;
   option.purge_delay_ms = 3;
+  knobs_init();
   memset(block, 0, sizeof block);
   for (int round = 0; round < CORE_ROUNDS(300000); round++) {
     unsigned wave = (unsigned)round / 15000 % 4, i = core_random(&seed) % 6000;

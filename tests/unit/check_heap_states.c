@@ -10,6 +10,7 @@ static struct heap *heap;
 static void start(void) {
   core_start(true);
   option.purge_delay_ms = 1000000;   /* empties stay until they are too many */
+  knobs_init();
   heap = heap_open(0x1230);
   ck_assert_ptr_nonnull(heap);
   heap->shared_spent = 0xff;         /* exact classes from the start */
@@ -155,6 +156,7 @@ END_TEST
 
 START_TEST(without_a_delay_no_empty_slab_is_kept) {
   option.purge_delay_ms = 0;
+  knobs_init();
   struct slab *slab = full_slab(20);
   char *from = slab->start;
   for (unsigned i = 0; i < slab->capacity; i++) give(block[i]);
@@ -205,6 +207,7 @@ START_TEST(an_empty_slab_with_a_reference_stays) {
   struct slab *slab = full_slab(20);
   slab->remote |= REMOTE_PENDING;
   option.purge_delay_ms = 0;
+  knobs_init();
   for (unsigned i = 0; i < slab->capacity; i++) give(block[i]);
   ck_assert_int_eq(slab->state, SLAB_EMPTY);
   heap_release_empty(heap, os_now_ms(), true);
@@ -366,6 +369,7 @@ static void check_sums(void) {
 START_TEST(the_sums_of_all_slabs_hold) {
   uint64_t seed = 3;
   option.purge_delay_ms = 5;
+  knobs_init();
   memset(block, 0, sizeof block);
   for (int round = 0; round < CORE_ROUNDS(400000); round++) {
     unsigned wave = (unsigned)round / 20000 % 4;   /* grow, shrink, grow ... */

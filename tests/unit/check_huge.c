@@ -11,6 +11,7 @@
 #include "align.h"
 #include "counters.h"
 #include "huge.h"
+#include "knobs.h"
 #include "options.h"
 #include "os.h"
 #include "registry.h"
@@ -61,6 +62,7 @@ static void start(void) {
   ops.mprotect = os_kernel.mprotect;
   os_init();
   options_init(NULL, NULL, false, false);
+  knobs_init();
   registry_init(1, false);
   os_ops = &ops;
   calls = fail_at = mmaps = munmaps = 0;
@@ -192,6 +194,7 @@ static unsigned pairs_system_calls(size_t size, int pairs) {
 START_TEST(caches_save_system_calls) {
   start();
   option.purge_delay_ms = 3600000;
+  knobs_init();
   option.whale = 0;
   ck_assert_uint_le(pairs_system_calls(3 * MIB, 100), 6);
   ck_assert_uint_ge(counter_get(COUNT_BIGCACHE_HITS), 98);
@@ -299,6 +302,7 @@ END_TEST
 START_TEST(old_ones_leave_at_later_events) {
   start();
   option.purge_delay_ms = 20;
+  knobs_init();
   char *p = request(3 * MIB, 16);
   release(p);
   ck_assert_uint_eq(mapping_cache_bytes(), 3 * MIB);
@@ -642,6 +646,7 @@ static void *churn(void *number) {
 START_TEST(threads_live_side_by_side) {
   start();
   option.purge_delay_ms = 1;
+  knobs_init();
   pthread_t thread[THREADS];
   unsigned number[THREADS];
   for (unsigned i = 0; i < THREADS; i++) {

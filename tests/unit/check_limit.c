@@ -40,6 +40,7 @@ static void start(void) {
   kernel_watch();
   os_init();
   options_init(NULL, NULL, false, false);
+  knobs_init();
   message_level = MESSAGE_NONE;
   limit_relieve = relieve;
 }

@@ -7,6 +7,7 @@
 #include "align.h"
 #include "counters.h"
 #include "mapping_cache.h"
+#include "knobs.h"
 #include "options.h"
 #include "os.h"
 #include "patience.h"
@@ -20,6 +21,7 @@ static size_t records;
 
 static void defaults(void) {
   options_init(NULL, NULL, false, false);
+  knobs_init();
   counter_values[COUNT_HUGE_LIVE_BYTES] = 0;
 }
 
@@ -253,6 +255,7 @@ START_TEST(the_peak_is_forgotten) {
   keep(20 * MIB, 5000);
   counter_sub(COUNT_HUGE_LIVE_BYTES, 60 * MIB);
   option.purge_delay_ms = -1;
+  knobs_init();
   ck_assert_ptr_null(mapping_cache_expire(5900, 4));
   ck_assert_ptr_null(mapping_cache_expire(6000, 4));   /* 80 / 2, half of it */
   ck_assert_uint_eq(chain_length(mapping_cache_expire(7000, 4)), 1);
@@ -263,6 +266,7 @@ END_TEST
 START_TEST(old_ones_expire_few_at_a_time) {
   defaults();
   option.purge_delay_ms = 25;
+  knobs_init();
   for (int i = 0; i < 6; i++) keep(MIB, 100 + (uint64_t)i);
   ck_assert_ptr_null(mapping_cache_expire(125, 4));
   ck_assert_uint_eq(chain_length(mapping_cache_expire(127, 4)), 2);
@@ -284,9 +288,11 @@ END_TEST
 START_TEST(delays_of_never_and_at_once) {
   defaults();
   option.purge_delay_ms = -1;
+  knobs_init();
   keep(MIB, 0);
   ck_assert_ptr_null(mapping_cache_expire(1000000000, 4));
   option.purge_delay_ms = 0;
+  knobs_init();
   refuse(MIB, 0);
 }
 END_TEST

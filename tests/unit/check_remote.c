@@ -10,6 +10,7 @@ static struct heap *owner, *other;
 static void start(void) {
   core_start(true);
   option.purge_delay_ms = 1000000;
+  knobs_init();
   owner = heap_open(0x1230);
   other = heap_open(0x4560);
   require(owner != NULL && other != NULL);

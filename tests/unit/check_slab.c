@@ -11,6 +11,7 @@ static struct heap some_heap;
 static void start(void) {
   core_start(true);
   option.purge_delay_ms = -1;
+  knobs_init();
 }
 
 static struct slab *make(unsigned class) {

@@ -32,6 +32,7 @@ static bool has_mark(const struct span *span, int value) {
 static void start(void) {
   core_start(true);
   option.purge_delay_ms = -1;   /* nothing is purged unless the test says so */
+  knobs_init();
 }
 
 /* ---- spans ---- */
@@ -80,12 +81,14 @@ static void churn(int rounds, unsigned longest) {
 START_TEST(random_spans_never_overlap) {
   start();
   option.purge_delay_ms = 25;
+  knobs_init();
   churn(CORE_ROUNDS(8000), 8);
 }
 END_TEST
 START_TEST(random_spans_of_all_lengths) {
   start();
   option.purge_delay_ms = 0;
+  knobs_init();
   churn(CORE_ROUNDS(8000), SUPERSLAB_UNITS);
 }
 END_TEST
@@ -93,6 +96,7 @@ START_TEST(random_spans_without_batches) {
   start();
   option.batch_madvise = 0;
   option.purge_delay_ms = 25;
+  knobs_init();
   churn(CORE_ROUNDS(6000), 8);
 }
 END_TEST
@@ -266,6 +270,7 @@ START_TEST(pages_go_back_after_the_delay) {
   start();
   four(span);
   option.purge_delay_ms = 1000;
+  knobs_init();
   give(&span[0]);
   uint64_t now = os_now_ms();
   superslab_tick(now + 500);
@@ -284,6 +289,7 @@ START_TEST(neighbours_go_back_in_one_call) {
   start();
   four(span);
   option.purge_delay_ms = 1000;
+  knobs_init();
   for (int i = 0; i < 4; i++) give(&span[i]);
   superslab_tick(os_now_ms() + 2000);
   ck_assert_uint_eq(kernel.purges, 1);
@@ -296,6 +302,7 @@ START_TEST(without_batches_each_span_goes_back_by_itself) {
   start();
   four(span);
   option.purge_delay_ms = 1000;
+  knobs_init();
   option.batch_madvise = 0;
   for (int i = 0; i < 4; i++) give(&span[i]);
   ck_assert_uint_eq(kernel.purges, 4);
@@ -311,6 +318,7 @@ START_TEST(short_runs_wait_until_they_have_grown) {
   start();
   four(span);
   option.purge_delay_ms = 1000;
+  knobs_init();
   option.batch_min_size = 2 * UNIT_SIZE;
   give(&span[1]);
   superslab_tick(os_now_ms() + 2000);
@@ -328,6 +336,7 @@ START_TEST(a_delay_of_zero_purges_with_the_free) {
   start();
   four(span);
   option.purge_delay_ms = 0;
+  knobs_init();
   for (unsigned i = 0; i < 4; i++) {
     give(&span[i]);
     ck_assert_uint_eq(kernel.purges, i + 1);
@@ -341,6 +350,7 @@ START_TEST(a_negative_delay_never_purges) {
   start();
   option.batch_flush = UNIT_SIZE;
   option.superslab_max_cached = 0;
+  knobs_init();
   for (int i = 0; i < 8; i++) {
     span[i] = take(SUPERSLAB_UNITS);
     mark(&span[i], 'x');
@@ -358,6 +368,7 @@ START_TEST(over_the_bound_pages_do_not_wait_for_the_delay) {
   option.purge_delay_ms = 1000000;
   option.batch_flush = 4 * SUPERSLAB_SIZE;
   option.superslab_max_cached = 100;
+  knobs_init();
   for (int i = 0; i < 16; i++) span[i] = take(SUPERSLAB_UNITS);
   for (int i = 0; i < 16; i++) give(&span[i]);
   for (uint64_t i = 0; i < 16; i++) superslab_tick(os_now_ms() + 100 + i);
@@ -372,6 +383,7 @@ START_TEST(refused_purges_leave_the_pages_dirty) {
   start();
   four(span);
   option.purge_delay_ms = 0;
+  knobs_init();
   kernel.refuse_madvise = true;
   for (int i = 0; i < 4; i++) give(&span[i]);
   ck_assert_uint_eq(superslab_trim(0), 0);

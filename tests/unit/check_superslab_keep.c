@@ -23,6 +23,7 @@ static void take_whole(bool region, long cached) {
   option.purge_delay_ms = 1000000;
   option.batch_flush = 1 << 30;
   option.superslab_max_cached = cached;
+  knobs_init();
   for (int i = 0; i < WHOLE; i++) whole[i] = take(SUPERSLAB_UNITS);
   ck_assert_uint_eq(counter_get(COUNT_SUPERSLABS), WHOLE);
   ck_assert_int_eq(whole[0].superslab->outside, !region);
@@ -70,6 +71,7 @@ START_TEST(without_batches_and_a_region_empty_superslabs_are_not_kept_either) {
   option.batch_madvise = 0;
   option.superslab_max_cached = 0;
   option.purge_delay_ms = 0;
+  knobs_init();
   for (int i = 0; i < WHOLE; i++) whole[i] = take(SUPERSLAB_UNITS);
   for (int i = 0; i < WHOLE; i++) give(&whole[i]);
   ck_assert_uint_eq(counter_get(COUNT_SUPERSLABS), 0);
@@ -104,6 +106,7 @@ START_TEST(trim_leaves_what_it_is_told_to_keep) {
   ck_assert_uint_eq(superslab_trim(WHOLE * (size_t)SUPERSLAB_SIZE), 0);
   ck_assert_uint_eq(counter_get(COUNT_DIRTY_BYTES), WHOLE * (uint64_t)SUPERSLAB_SIZE);
   option.batch_flush = UNIT_SIZE;
+  knobs_init();
   ck_assert_uint_gt(superslab_trim(3 * (size_t)SUPERSLAB_SIZE), 0);
   ck_assert_uint_ge(counter_get(COUNT_DIRTY_BYTES), 2 * (uint64_t)SUPERSLAB_SIZE);
   ck_assert_uint_le(counter_get(COUNT_DIRTY_BYTES), 3 * (uint64_t)SUPERSLAB_SIZE);
@@ -114,6 +117,7 @@ END_TEST
 START_TEST(trim_takes_short_runs_too) {
   core_start(true);
   option.purge_delay_ms = 1000000;
+  knobs_init();
   option.batch_min_size = 1 << 30;
   struct span first = take(1), between = take(1), second = take(1);
   give(&first);
@@ -128,6 +132,7 @@ END_TEST
 START_TEST(a_superslab_with_short_runs_does_not_stop_the_others) {
   core_start(true);
   option.purge_delay_ms = 1000;
+  knobs_init();
   option.batch_min_size = 4 * UNIT_SIZE;
   struct span small = take(1), rest = take(SUPERSLAB_UNITS - 1), other = take(8);
   give(&small);
@@ -240,6 +245,7 @@ static void try_threads(bool region, long delay, long cached) {
   core_start(region);
   option.purge_delay_ms = delay;
   option.superslab_max_cached = cached;
+  knobs_init();
   for (int i = 0; i < THREADS; i++) require(pthread_create(&thread[i], NULL, churn, &number[i]) == 0);
   for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
   ck_assert_uint_eq(counter_get(COUNT_SPAN_BYTES), 0);

@@ -12,6 +12,7 @@
 
 #include "constant.h"
 #include "counters.h"
+#include "knobs.h"
 #include "options.h"
 #include "os.h"
 #include "registry.h"
@@ -106,6 +107,7 @@ static inline void core_start(bool want_region) {
   kernel_watch();
   os_init();
   options_init(NULL, NULL, false, false);
+  knobs_init();
   size_class_init(true, true, true);
   registry_init(CORE_KEY, want_region);
 }
