@@ -98,19 +98,23 @@ void bench_sleep(double seconds)
     continue;
 }
 
-size_t bench_status_bytes(const char *key)
+/* Of the fields of /proc/self/statm, in pages: all, resident, and of these shared, which is of files and shared memory. */
+size_t bench_resident_bytes(void)
 {
-  char text[4096];
-  int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+  char text[256];
+  int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
   ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
   if (got < 0)
-    bench_fail("cannot read /proc/self/status");
+    bench_fail("cannot read /proc/self/statm");
   close(fd);
   text[got] = '\0';
-  const char *found = strstr(text, key);
-  if (found == NULL)
-    bench_fail("a field of /proc/self/status is missing");
-  return (size_t)strtoull(found + strlen(key), NULL, 10) * 1024;
+  char *at = text;
+  strtoull(at, &at, 10);
+  unsigned long long resident = strtoull(at, &at, 10);
+  unsigned long long shared = strtoull(at, &at, 10);
+  if (at == text || resident < shared)
+    bench_fail("a field of /proc/self/statm is missing");
+  return (size_t)((resident - shared) * (unsigned long long)sysconf(_SC_PAGESIZE));
 }
 
 int bench_thread_start(pthread_t *thread, bool detached, void *(*run)(void *), void *argument)

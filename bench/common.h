@@ -60,9 +60,8 @@ void *bench_map(size_t size);
 /* Seconds of a monotonic clock. */
 double bench_now(void);
 void bench_sleep(double seconds);
-/* Anonymous resident memory of this process in bytes, read without allocating; key is a field of
-   /proc/self/status, such as "RssAnon:". */
-size_t bench_status_bytes(const char *key);
+/* Anonymous resident memory of this process in bytes, read without allocating, in a few microseconds. */
+size_t bench_resident_bytes(void);
 
 /* A detached or joinable thread with a stack of 256 KiB: 0 or an errno. */
 int bench_thread_start(pthread_t *thread, bool detached, void *(*run)(void *), void *argument);

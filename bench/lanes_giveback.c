@@ -35,7 +35,7 @@ static void work_lightly(struct bench_random *random, double seconds)
 
 static double ratio_now(size_t before, size_t bytes)
 {
-  size_t now = bench_status_bytes("RssAnon:");
+  size_t now = bench_resident_bytes();
   return (now > before ? (double)(now - before) : 0.0) / (double)bytes;
 }
 
@@ -47,7 +47,7 @@ uint64_t lane_giveback(const struct lane_options *options)
   struct bench_slot *slots = bench_map(most * sizeof *slots);
   struct bench_random random;
   bench_random_start(&random, options->seed, 0);
-  size_t before = bench_status_bytes("RssAnon:");
+  size_t before = bench_resident_bytes();
   for (; asked < bound && count < most; count++) {
     fill(&slots[count], &random);
     asked += slots[count].size;

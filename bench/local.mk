@@ -5,7 +5,7 @@ bench_lanes_sources = bench/lanes.c bench/lanes.h bench/latency.c bench/latency.
   bench/lanes_pairs.c bench/lanes_remote.c bench/loops.c bench/loops.h $(bench_common)
 
 # For the allocator of the process: whatever is preloaded, else the C library's.
-bench_programs = bench/larson bench/bench_random_mixed bench/bench_lanes bench/instruction_loops bench/measure
+bench_programs = bench/larson bench/bench_random_mixed bench/bench_lanes bench/bench_phases bench/instruction_loops bench/measure
 # For the library by its own names.
 bench_hakmem_programs = bench/larson_hakmem bench/bench_random_mixed_hakmem
 
@@ -32,16 +32,21 @@ bench_bench_random_mixed_hakmem_LDFLAGS = $(AM_LDFLAGS) -no-install
 bench_bench_lanes_SOURCES = $(bench_lanes_sources)
 bench_bench_lanes_CFLAGS = $(AM_CFLAGS) -fno-plt
 bench_bench_lanes_LDADD =
+bench_bench_phases_SOURCES = bench/phases.c bench/phases.h bench/phases_alone.c bench/phases_threads.c $(bench_common)
+bench_bench_phases_LDADD =
 bench_instruction_loops_SOURCES = bench/instruction_loops.c bench/loops.c bench/loops.h $(bench_common)
 bench_instruction_loops_CFLAGS = $(AM_CFLAGS) -fno-plt
 bench_instruction_loops_LDADD =
 bench_measure_SOURCES = bench/measure.c $(bench_common)
 bench_measure_LDADD =
 
+# A suite of bench/compare, beside phases.c: without a recipe of its own make would compile that one over it.
+bench/phases: ;
+
 .PHONY: bench
 bench: $(noinst_LTLIBRARIES) $(bench_programs) $(bench_hakmem_programs)
 
 EXTRA_DIST += bench/README bench/allocators.py bench/compare bench/count-instructions bench/footprint bench/plot \
-  bench/growth bench/results bench/suite bench/table.py bench/workloads.py \
+  bench/growth bench/phases bench/results bench/suite bench/table.py bench/workloads.py \
   bench/RESULTS.md bench/stored/suite.json bench/stored/suite.svg bench/stored/growth.json bench/stored/growth.svg \
   bench/stored/profile.svg

@@ -4,7 +4,7 @@ import math
 import statistics
 
 UNITS = {"wall": "s", "cpu": "s", "peak_mib": "MiB", "ns_per_operation": "ns",
-         "cpu_ns_per_operation": "ns"}
+         "cpu_ns_per_operation": "ns", "mean_mib": "MiB", "highest_mib": "MiB"}
 GENERAL = ("wall", "cpu", "peak_mib", "cpu_ns_per_operation")  # not named by a workload
 FEW_ROUNDS = 3  # under that a spread means nothing
 
@@ -59,14 +59,15 @@ def geometric_mean(values):
 
 def rows_of(results, kind):
     """(row name, figures, failed names) of the summary called kind: time, cpu, peak_mib, or other. A workload
-    that counts operations is compared by what one takes, one with figures of its own by these, others by time."""
+    that counts operations is compared by what one takes, one with figures of its own by these, others by time. One
+    that sleeps prints CPU time for each operation, and no other time."""
     for workload, result in results.items():
         own = [metric for metric in result["metrics"] if metric not in GENERAL]
-        counted = "ns_per_operation" in own
-        time, cpu = ("ns_per_operation", "cpu_ns_per_operation") if counted else ("wall", "cpu")
+        time = "ns_per_operation" if "ns_per_operation" in own else "wall"
+        cpu = "cpu_ns_per_operation" if "cpu_ns_per_operation" in result["metrics"] else "cpu"
         if kind in ("time", "cpu"):
             metric = time if kind == "time" else cpu
-            chosen = [(workload, metric)] if counted or not own else []
+            chosen = [(workload, metric)] if metric not in ("wall", "cpu") or not own else []
         elif kind == "other":
             chosen = [(f"{workload} {metric}", metric) for metric in own if metric != time]
         else:

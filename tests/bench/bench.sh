@@ -111,6 +111,39 @@ test_latency() {
   expect_status 2 "$bench/bench_lanes" pairs latency=1
 }
 
+# phases_field NAME: of the line in $tmp/out.
+phases_field() { tr ' ' '\n' <"$tmp/out" | sed -n "s/^$1=//p"; }
+phases_line() {
+  expect_line "bench_phases mode=$1 seed=7 percent=$2 operations=[1-9][0-9]* cpu_ns_per_operation=$number \
+seconds=$number mean_mib=$number highest_mib=$number" "$tmp/out"
+}
+
+# Whatever the allocator: the same requests.
+test_phases() {
+  modes=$("$bench/bench_phases" help | sed -n 's/^\([a-z]*\)  *[^ ].*/\1/p' | grep -vx usage)
+  expect "$(echo "$modes" | wc -w)" -ge 7 "modes"
+  for mode in $modes; do
+    expect_status 0 "$bench/bench_phases" "$mode" 7 1
+    phases_line "$mode" 1
+    operations=$(phases_field operations)
+    has_interposer || continue
+    expect_status 0 preloaded "$bench/bench_phases" "$mode" 7 1
+    phases_line "$mode" 1
+    expect_equal "operations of $mode" "$(phases_field operations)" "$operations"
+  done
+}
+
+# At 5 per cent a batch is 50 MiB: it is there at the peak, and the mean is less.
+test_phases_memory() {
+  [ -z "$HAK_TEST_SANITIZER" ] || skip "a sanitizer keeps what is freed"
+  expect_status 0 "$bench/bench_phases" batches 7 5
+  phases_line batches 5
+  cat "$tmp/out"
+  expect "$(phases_field highest_mib | sed 's/\..*//')" -ge 50 "highest_mib"
+  expect "$(phases_field highest_mib | sed 's/\..*//')" -lt 100 "highest_mib"
+  expect "$(phases_field mean_mib | sed 's/\..*//')" -le "$(phases_field highest_mib | sed 's/\..*//')" "mean_mib"
+}
+
 test_usage() {
   for arguments in "" "1 8 128 1024 1 12345" "0 8 128 1024 1 1 1" "1 128 8 1024 1 1 1" "1 8 128 0 1 1 1" \
     "1 8 128 10 1 x 1" "1 8 128 10 1 1 -1" "1 8 128 10 1 1 1 1"; do
@@ -124,6 +157,11 @@ test_usage() {
   expect_status 2 "$bench/bench_lanes" nosuch
   expect_status 2 "$bench/bench_lanes" churn percent=5
   expect_status 2 "$bench/bench_lanes" churn min=20 max=10
+  for arguments in "" nosuch "bursts x" "bursts -1" "bursts 1 0" "bursts 1 1%" "bursts 1 1 1" "help 1"; do
+    # shellcheck disable=SC2086
+    expect_status 2 "$bench/bench_phases" $arguments
+    grep -q '^usage: bench_phases MODE' "$tmp/err" || fail "no usage for '$arguments'"
+  done
 }
 
 # An allocator that hands out the same block again and again is found out.
@@ -142,6 +180,7 @@ END
   expect_status 1 env LD_PRELOAD="$tmp/broken.so" "$bench/bench_random_mixed" 1000 100 1
   grep -q '^corrupt: block 0x' "$tmp/err" || fail "$(cat "$tmp/err")"
   expect_status 1 env LD_PRELOAD="$tmp/broken.so" "$bench/bench_lanes" churn operations=1000 threads=1
+  expect_status 1 env LD_PRELOAD="$tmp/broken.so" "$bench/bench_phases" bursts 1 1
 }
 
 # The system's programs must be able to load the interposer.
@@ -200,6 +239,23 @@ END
   expect_status 2 "$scripts/compare" --build "$tmp" -- true
   expect_status 2 "$scripts/compare" --build "$HAK_TEST_BUILDDIR" -- no-such-program-here
   expect_status 0 "$scripts/compare" --build "$HAK_TEST_BUILDDIR" --list
+}
+
+# What sleeps is compared by CPU time for each operation and by the memory that it prints, not by time.
+test_compare_phases() {
+  need python3
+  has_interposer || skip "this build has no interposer"
+  expect_status 0 "$scripts/compare" --build "$HAK_TEST_BUILDDIR" --list --suite "$scripts/phases"
+  for mode in $("$bench/bench_phases" help | sed -n 's/^\([a-z]*\)  *[^ ].*/\1/p' | grep -vx usage); do
+    grep -Eq "^[a-z]+: .*bench_phases $mode\$" "$tmp/out" || fail "the suite leaves out $mode"
+  done
+  expect_status 0 "$scripts/compare" --build "$HAK_TEST_BUILDDIR" --rounds 1 --only glibc,hakmem \
+    --metric cpu_ns_per_operation --metric mean_mib --metric highest_mib -- "$bench/bench_phases" swap 7 1
+  for row in 'CPU time:command' 'Peak RSS:command' 'Other figures:command mean_mib' 'Other figures:command highest_mib'; do
+    sed -n "/^${row%%:*}\$/,/geometric mean/p" "$tmp/out" | grep -q "^| ${row#*:} | [0-9.]* | [0-9.]*~* | [0-9.]*~* |\$" ||
+      fail "no row $row"
+  done
+  if grep -qx Time "$tmp/out"; then fail "a table of times"; fi
 }
 
 test_footprint() {
