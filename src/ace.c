@@ -8,12 +8,14 @@
 #include "message.h"
 #include "options.h"
 #include "os.h"
+#include "size_class.h"
 #include "trace.h"
 
 enum { LOOK_MS = 10 };
 
 HAK_CONSTANT bool ace_is_on;
 uint64_t ace_ticks;
+uint64_t ace_kept_units;
 
 /* All of it belongs to the thread that has turned busy from 0 to 1, but for the atomic ones. */
 static HAK_SPARSE struct {
@@ -29,7 +31,7 @@ static const char ladder_names[ACE_LADDERS][12] = { [ACE_PAGES] = "pages", [ACE_
 
 static void read_counts(struct ace_sample *sample) {
   struct ace_counts *pages = &sample->of[ACE_PAGES], *mappings = &sample->of[ACE_MAPPINGS];
-  pages->idle = counter_get(COUNT_DIRTY_BYTES);
+  pages->idle = counter_get(COUNT_DIRTY_BYTES) + __atomic_load_n(&ace_kept_units, __ATOMIC_RELAXED) * UNIT_SIZE;
   pages->refaulted = place_get(PLACE_TINY, EVENT_REFAULTED_BYTES) + place_get(PLACE_MID, EVENT_REFAULTED_BYTES) +
                      place_get(PLACE_L25, EVENT_REFAULTED_BYTES);
   pages->activity = __atomic_load_n(&ace_ticks, __ATOMIC_RELAXED);
@@ -78,6 +80,13 @@ static void look(uint64_t now_ms) {
   }
 }
 
+/* The sum may wrap in between: each heap takes back what it has added. */
+void ace_tell_kept(uint32_t *told, uint32_t kept_units) {
+  if (*told == kept_units) return;
+  __atomic_fetch_add(&ace_kept_units, (uint64_t)kept_units - *told, __ATOMIC_RELAXED);
+  *told = kept_units;
+}
+
 void ace_look(uint64_t now_ms) {
   if ((uint32_t)now_ms - __atomic_load_n(&ace.looked_ms, __ATOMIC_RELAXED) < LOOK_MS) return;
   if (__atomic_exchange_n(&ace.busy, 1, __ATOMIC_ACQUIRE) != 0) return;   /* another thread is at it */
@@ -120,9 +129,9 @@ struct ace_figures ace_figures(void) {
 /* Another thread may have been at it, which is not here: what it had in hand is begun anew. */
 void ace_fork_child(void) {
   if (!ace_is_on) return;
-  if (ace.busy != 0) {
+  if (__atomic_load_n(&ace.busy, __ATOMIC_RELAXED) != 0) {
     ace.state = (struct ace_state){ .begun = false };
     set_knobs();
-    ace.busy = 0;
+    __atomic_store_n(&ace.busy, 0, __ATOMIC_RELAXED);
   }
 }

@@ -10,6 +10,7 @@
 
 extern HAK_HIDDEN bool ace_is_on;       /* constant after the start */
 extern HAK_HIDDEN uint64_t ace_ticks;   /* of all heaps' slow paths; relaxed */
+extern HAK_HIDDEN uint64_t ace_kept_units;   /* in EMPTY slabs of heaps, as they have told; relaxed */
 
 /* At start: as the options have it. */
 void ace_init(void);
@@ -18,8 +19,12 @@ void ace_look(uint64_t now_ms);
 HAK_INLINE void ace_tick(uint64_t now_ms) {
   if (unlikely(ace_is_on)) ace_look(now_ms);
 }
-HAK_INLINE void ace_count_tick(void) {
-  if (unlikely(ace_is_on)) __atomic_fetch_add(&ace_ticks, 1, __ATOMIC_RELAXED);
+/* A heap's slow paths have come by once more; told: what it has said last, its own. */
+void ace_tell_kept(uint32_t *told, uint32_t kept_units);
+HAK_INLINE void ace_count_tick(uint32_t *told, uint32_t kept_units) {
+  if (likely(!ace_is_on)) return;
+  __atomic_fetch_add(&ace_ticks, 1, __ATOMIC_RELAXED);
+  ace_tell_kept(told, kept_units);
 }
 
 /* For the report; zeros when it is off. */

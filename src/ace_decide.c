@@ -242,7 +242,7 @@ static void decide(struct ace_ladder *ladder, const struct ace_bounds *bounds, e
   decision->cost_before = cost_of(&ladder->mean);
   if (ladder->phase != ACE_RESTS) {
     decision->reason = measure(ladder, &window, sample->now_ms);
-    if (decision->reason != ACE_NOTHING) decision->cost = cost_of(&ladder->trial);
+    if (decision->reason == ACE_STAYS || decision->reason == ACE_GOES_BACK) decision->cost = cost_of(&ladder->trial);
   } else if (!sample->pressed) {
     decision->reason = rest(ladder, bounds, name, &window, sample->now_ms);
     decision->cost_before = cost_of(&ladder->mean);

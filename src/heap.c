@@ -551,7 +551,7 @@ static HAK_NOINLINE void tick(struct heap *heap) {
   heap->clock_ms = now_ms;
   if (unlikely(heap->packs_seen != (uint8_t)__atomic_load_n(&limit_packs, __ATOMIC_RELAXED))) heap_pack(heap, true);
   long delay_ms = knob_get(KNOB_PURGE_DELAY_MS);
-  ace_count_tick();
+  ace_count_tick(&heap->kept_told, load_racy(&heap->kept_units));
   if (delay_ms >= 0 && now_ms - heap->looked_ms > (uint64_t)delay_ms) {
     heap->looked_ms = now_ms;
     forget_regret(heap);

@@ -39,6 +39,7 @@ struct heap {
   struct slab *pending_private;              /* taken and not yet looked at; owner */
   uint32_t bytes_units;                      /* units in its slabs; written under the lock, by other threads too (heap_pack.c), */
   uint32_t kept_units;                       /* of those, in EMPTY slabs; the same, and parked_units: read without it, as they are */
+  uint32_t kept_told;                        /* of those, as last told to ace.h; the owner's, or under the lock when it closes */
   uint32_t given_up_units;                   /* EMPTY slabs that were too many, given up lately */
   uint32_t credit_units;                     /* of those, wanted again: kept beyond the bound from then on */
   bool purging;                              /* the last tick found something to purge */

@@ -1,5 +1,6 @@
 /* heap_life.c - heaps opened and closed, listed, and kept whole over fork(). */
 #include <config.h>
+#include "ace.h"
 #include "counters.h"
 #include "heap_sample.h"
 #include "message.h"
@@ -101,6 +102,7 @@ static struct slab *give_up_slabs(struct heap *heap) {
     chain = slab;
   }
   heap->kept_units = heap->given_up_units = heap->credit_units = heap->waiting_units = 0;
+  ace_tell_kept(&heap->kept_told, 0);
   return chain;
 }
 

@@ -103,8 +103,8 @@ const struct option_definition option_table[OPTION_ROWS] = {
   { "ACE", KIND_WORD, AT(ace), ACE_OFF, SAME, SAME, 0, 0, "off on freeze", "off, on, freeze", "off",
     "Adapts, within bounds, how long and how much free memory is kept to what the program does. "
     "freeze: looks on and logs what it would try, and changes nothing." },
-  { "ACE_KEEP_MS", KIND_NUMBER, AT(ace_keep_ms), 200, SAME, SAME, 1, 60000, "",
-    "1 to 60000", "200",
+  { "ACE_KEEP_MS", KIND_NUMBER, AT(ace_keep_ms), 500, SAME, SAME, 1, 60000, "",
+    "1 to 60000", "500",
     "The price that ACE reckons with: a byte that is faulted again costs as much as that byte kept idle for so many milliseconds." },
   { "ACE_DELAY_MAX_MS", KIND_NUMBER, AT(ace_delay_max_ms), 1000, SAME, SAME, 1, 3600000, "",
     "1 to 3600000", "1000", "ACE sets no PURGE_DELAY_MS beyond it." },

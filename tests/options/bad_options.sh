@@ -48,6 +48,17 @@ test_sizes() {
   refuses HAKMEM_MEMORY_LIMIT_MB "size in MiB from 1, auto, 0" 0 -1 some 1K 99999999999999999999
 }
 
+test_adapting() {
+  refuses HAKMEM_ACE "off, on, freeze" off 1 maybe
+  refuses HAKMEM_ACE_KEEP_MS "1 to 60000" 500 0 -1 60001 99999999999999999999
+  refuses HAKMEM_ACE_DELAY_MAX_MS "1 to 3600000" 1000 0 3600001 long
+  refuses HAKMEM_ACE_IDLE_MAX_MB "size in MiB from 1" 256 0 1K -1
+  refuses HAKMEM_ACE_LOG "path, %p for the process id" none "/tmp/%d"
+  complains HAKMEM_ACE_LOG=/tmp/never "HAKMEM_ACE_LOG does nothing without HAKMEM_ACE"
+  complains "HAKMEM_ACE=on HAKMEM_ACE_LOG=/nowhere/at/all" \
+    "HAKMEM_ACE_LOG=/nowhere/at/all: cannot be opened (errno 2); standard error is used instead"
+}
+
 test_paths() {
   refuses HAKMEM_LOG_FILE "path, %p for the process id" "standard error" "/tmp/%d" "/tmp/%"
 }
@@ -60,8 +71,8 @@ test_unknown_names() {
   complains HAKMEM_whale=0 \
     "HAKMEM_whale=0: there is no such option (man hakmem names those accepted); it is ignored"
   # Options of other versions are unknown here, not accepted in silence.
-  complains HAKMEM_ACE=1 \
-    "HAKMEM_ACE=1: there is no such option (man hakmem names those accepted); it is ignored"
+  complains HAKMEM_ACES=1 \
+    "HAKMEM_ACES=1: there is no such option (man hakmem names those accepted; near is HAKMEM_ACE); it is ignored"
 }
 
 test_several_at_once() {

@@ -480,6 +480,47 @@ test_profile_unwind() {
   expect "$(cat "$tmp/frame-pointers")" -ge 3 "callers by frame pointers"
 }
 
+# figure FILE NAME: a number of the report.
+figure() { tr -d '\n' <"$1" | sed -n 's/.*"'"$2"'":\([0-9]*\).*/\1/p'; }
+
+# Waves of 60 MB with pauses. As a rule patience sees to it that little is faulted in again: most of it lies idle.
+waves() {
+  waves_file=$1
+  shift
+  load "$waves_file" "$@" -- waves 30000 2000 30 60
+}
+
+test_ace() {
+  waves "$tmp/off" HAKMEM_ACE=off HAKMEM_ACE_KEEP_MS=1
+  expect_equal "windows without it" "$(figure "$tmp/off" ace_windows)" 0
+  waves "$tmp/on" HAKMEM_ACE=on HAKMEM_ACE_KEEP_MS=1 HAKMEM_ACE_LOG="$tmp/log.%p"
+  expect "$(figure "$tmp/on" ace_trials)" -ge 1 "trials"
+  expect_equal "logs with the process's number" "$(ls "$tmp" | grep -c '^log\.[0-9]*$')" 1
+  grep -q '^ace [0-9]* ms pages: .* tries to keep less' "$tmp"/log.* || fail "no such decision: $(cat "$tmp"/log.*)"
+  waves "$tmp/frozen" HAKMEM_ACE=freeze HAKMEM_ACE_KEEP_MS=1 HAKMEM_ACE_LOG="$tmp/frozen.log"
+  expect_equal "trials, frozen" "$(figure "$tmp/frozen" ace_trials)" 0
+  expect_equal "delay, frozen" "$(figure "$tmp/frozen" ace_purge_delay_ms)" 25
+  grep -q 'frozen; would try to keep less' "$tmp/frozen.log" || fail "no word of what it would try: $(cat "$tmp/frozen.log")"
+}
+
+# The same program, and a fault is said to be dear.
+test_ace_keep() {
+  waves "$tmp/dear" HAKMEM_ACE=on HAKMEM_ACE_KEEP_MS=60000 HAKMEM_ACE_LOG="$tmp/dear.log"
+  ! grep -q 'tries to keep less' "$tmp/dear.log" || fail "a trial of keeping less: $(cat "$tmp/dear.log")"
+}
+
+# With next to nothing that may wait each wave is faulted in again: more is tried, up to the bounds.
+hasty_waves() { waves "$tmp/report" HAKMEM_ACE=on HAKMEM_ACE_KEEP_MS=60000 HAKMEM_PURGE_DELAY_MS=1 HAKMEM_BATCH_FLUSH_MB=64K \
+  HAKMEM_SUPERSLAB_MAX_CACHED=1 HAKMEM_ACE_LOG="$tmp/$1" $2; }
+test_ace_bounds() {
+  hasty_waves wide.log
+  grep -q 'tries to keep more.* delay 2 ms, flush 128 KiB, 2 empty' "$tmp/wide.log" || fail "no trial: $(cat "$tmp/wide.log")"
+  hasty_waves delay.log HAKMEM_ACE_DELAY_MAX_MS=1
+  grep -q 'tries to keep more.* delay 1 ms, flush 128 KiB, 2 empty' "$tmp/delay.log" || fail "no trial up to the bound: $(cat "$tmp/delay.log")"
+  hasty_waves idle.log HAKMEM_ACE_IDLE_MAX_MB=1
+  grep -q 'tries to keep more.* delay 2 ms, flush 128 KiB, 1 empty' "$tmp/idle.log" || fail "no trial up to the bound: $(cat "$tmp/idle.log")"
+}
+
 test_debug_level() {
   for level in 0 1 2 3; do
     preloaded HAKMEM_DEBUG_LEVEL=$level HAKMEM_WHALE=maybe "$(program hazards/workload)" 100 2>"$tmp/$level" >"$tmp/out"

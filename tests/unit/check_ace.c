@@ -14,6 +14,7 @@ enum { LOOK_MS = 10, TRIAL_BEGINS_MS = 1100 };   /* after four windows */
 
 static char log_path[64];
 static uint64_t clock_ms;
+static _Thread_local uint32_t told;
 
 static void start_with(enum ace mode, bool log) {
   kernel_watch();
@@ -35,7 +36,7 @@ static void faults(unsigned ms, uint64_t bytes_per_ms) {
     clock_ms += LOOK_MS;
     place_add(PLACE_L25, EVENT_REFAULTED_BYTES, bytes_per_ms * LOOK_MS / 2);
     place_add(PLACE_TINY, EVENT_REFAULTED_BYTES, bytes_per_ms * LOOK_MS / 2);
-    ace_count_tick();
+    ace_count_tick(&told, 0);
     ace_tick(clock_ms);
   }
 }
@@ -91,6 +92,22 @@ START_TEST(kept_mappings_are_a_matter_of_their_own) {
   ck_assert_int_eq(knob_get(KNOB_CACHE_DELAY_MS), 12);
   ck_assert_int_eq(knob_get(KNOB_CACHE_FLOOR), 4 << 20);
   ck_assert_int_eq(knob_get(KNOB_PURGE_DELAY_MS), 25);
+}
+END_TEST
+
+/* What heaps keep is idle too, and only what they keep now. */
+START_TEST(empty_slabs_that_heaps_keep_are_idle) {
+  start_with(ACE_ON, false);
+  uint32_t first = 0, second = 0;
+  ace_tell_kept(&first, 800);
+  ace_tell_kept(&second, 800);
+  ace_tell_kept(&first, 900);
+  ck_assert_uint_eq(ace_kept_units, 1700);
+  faults(TRIAL_BEGINS_MS, 0);
+  ck_assert_int_eq(knob_get(KNOB_PURGE_DELAY_MS), 12);
+  ace_tell_kept(&first, 0);
+  ace_tell_kept(&second, 0);
+  ck_assert_uint_eq(ace_kept_units, 0);
 }
 END_TEST
 
@@ -153,7 +170,7 @@ static uint64_t start_ms;
 static void *looks(void *unused) {
   for (uint64_t ms = start_ms; ms < start_ms + 20000; ms++) {
     place_add(PLACE_MID, EVENT_REFAULTED_BYTES, 64 << 10);
-    ace_count_tick();
+    ace_count_tick(&told, 0);
     ace_tick(ms);
   }
   return unused;
@@ -187,5 +204,5 @@ START_TEST(a_child_goes_on) {
 END_TEST
 
 UNIT_MAIN("ace", knobs_begin_as_the_options_have_them, off_it_does_nothing, on_it_sets_what_the_counters_ask_for,
-          kept_mappings_are_a_matter_of_their_own, frozen_it_only_looks, the_log_says_what_and_why,
+          kept_mappings_are_a_matter_of_their_own, empty_slabs_that_heaps_keep_are_idle, frozen_it_only_looks, the_log_says_what_and_why,
           no_delay_and_no_purge_are_the_users, threads_do_not_wait_for_each_other, a_child_goes_on)

@@ -12,6 +12,7 @@
 #include "bad_free.h"
 #include "counters.h"
 #include "huge.h"
+#include "knobs.h"
 #include "message.h"
 #include "options.h"
 #include "os.h"
@@ -55,6 +56,7 @@ static int run(void (*function)(void)) {
 
 static void start(enum invalid_free policy) {
   options_init(NULL, NULL, false, false);
+  knobs_init();
   option.invalid_free = (long)policy;
   message_level = MESSAGE_ERROR;
   os_init();
