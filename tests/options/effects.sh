@@ -509,16 +509,15 @@ test_ace_keep() {
   ! grep -q 'tries to keep less' "$tmp/dear.log" || fail "a trial of keeping less: $(cat "$tmp/dear.log")"
 }
 
-# With next to nothing that may wait each wave is faulted in again: more is tried, up to the bounds.
-hasty_waves() { waves "$tmp/report" HAKMEM_ACE=on HAKMEM_ACE_KEEP_MS=60000 HAKMEM_PURGE_DELAY_MS=1 HAKMEM_BATCH_FLUSH_MB=64K \
-  HAKMEM_SUPERSLAB_MAX_CACHED=1 HAKMEM_ACE_LOG="$tmp/$1" $2; }
+# Where each free span is given back at once, each wave is faulted in again: more is tried, up to the bounds.
+hasty_waves() { waves "$tmp/report" HAKMEM_ACE=on HAKMEM_ACE_KEEP_MS=60000 HAKMEM_BATCH_MADVISE=0 HAKMEM_ACE_LOG="$tmp/$1" $2; }
 test_ace_bounds() {
   hasty_waves wide.log
-  grep -q 'tries to keep more.* delay 2 ms, flush 128 KiB, 2 empty' "$tmp/wide.log" || fail "no trial: $(cat "$tmp/wide.log")"
-  hasty_waves delay.log HAKMEM_ACE_DELAY_MAX_MS=1
-  grep -q 'tries to keep more.* delay 1 ms, flush 128 KiB, 2 empty' "$tmp/delay.log" || fail "no trial up to the bound: $(cat "$tmp/delay.log")"
-  hasty_waves idle.log HAKMEM_ACE_IDLE_MAX_MB=1
-  grep -q 'tries to keep more.* delay 2 ms, flush 128 KiB, 1 empty' "$tmp/idle.log" || fail "no trial up to the bound: $(cat "$tmp/idle.log")"
+  grep -q 'tries to keep more.* delay 50 ms, flush 8192 KiB, 32 empty' "$tmp/wide.log" || fail "no trial: $(cat "$tmp/wide.log")"
+  hasty_waves delay.log HAKMEM_ACE_DELAY_MAX_MS=25
+  grep -q 'tries to keep more.* delay 25 ms, flush 8192 KiB, 32 empty' "$tmp/delay.log" || fail "no trial up to the bound: $(cat "$tmp/delay.log")"
+  hasty_waves idle.log HAKMEM_ACE_IDLE_MAX_MB=4
+  grep -q 'tries to keep more.* delay 50 ms, flush 4096 KiB, 16 empty' "$tmp/idle.log" || fail "no trial up to the bound: $(cat "$tmp/idle.log")"
 }
 
 test_debug_level() {
