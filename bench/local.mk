@@ -49,4 +49,4 @@ bench: $(noinst_LTLIBRARIES) $(bench_programs) $(bench_hakmem_programs)
 EXTRA_DIST += bench/README bench/allocators.py bench/compare bench/count-instructions bench/footprint bench/plot \
   bench/growth bench/phases bench/results bench/suite bench/table.py bench/workloads.py \
   bench/RESULTS.md bench/stored/suite.json bench/stored/suite.svg bench/stored/growth.json bench/stored/growth.svg \
-  bench/stored/profile.svg bench/adapt
+  bench/stored/profile.svg bench/stored/adapt.json bench/adapt
