@@ -2,31 +2,20 @@
 #include <config.h>
 #include "ace.h"
 #include "counters.h"
+#include "heap_inside.h"
 #include "heap_sample.h"
 #include "huge.h"
 #include "knobs.h"
-#include "limit.h"
-#include "options.h"
 #include "os.h"
-#include "remote.h"
-#include "superslab.h"
 
 enum {
   BUSY_FREES_MS = 160,           /* a current slab with so many frees a millisecond is not to take the slow path */
-  REQUEUE_SHARE = 8,             /* a full slab is queued once an eighth of it is free */
-  KEEP_UNITS = 64, KEEP_SHARE = 4,   /* EMPTY slabs kept: 4 MiB and a quarter of the heap */
-  PRESSED_KEEP_UNITS = 4,            /* near the memory limit */
-  CREDIT_MAX_UNITS = 1024, CREDIT_DECAY = 16,   /* and what was given up and wanted again, up to 64 MiB; a sixteenth is
-                                                   forgotten with each look */
+  CREDIT_MAX_UNITS = 1024, CREDIT_DECAY = 16,   /* kept beyond the bound: what was given up and wanted again, up to 64 MiB; a
+                                                   sixteenth is forgotten with each look */
   /* The smallest sizes share a slab for two pages: a heap with more of them has enough of each, and they take half as
      much by themselves. */
   SHARED_SMALL = 64, SHARED_BLOCKS = 128,
-  IDLE_CAPACITY = 64,            /* shared current slabs of at most so many blocks leave when they are idle and empty */
-  RETIRE_WALKS = 8,              /* lists of idle current slabs walked by one look */
-  BIGCACHE_RUN_MIN = 512 << 10,
-  RELEASE_SLABS = 16,            /* EMPTY slabs that grow too old, given up by one slow path */
-  RELEASE_LOOKS = 16,            /* looks for them in the time that they may stay */
-  REUSE_SLABS = 4,               /* of them, given up for one slab of another class */
+  RELEASE_LOOKS = 16,            /* looks for EMPTY slabs in the time that they may stay */
   DRAIN_SLABS = 16,              /* pending slabs taken in by one slow path, until one of the class is found */
   TICK_DRAIN_SLABS = 4,          /* and by a tick */
   ADOPT_TRIES = 4
@@ -52,35 +41,16 @@ void heap_forget_slab(struct heap *heap, struct slab *slab) {
   if (unlikely(slab->parked != 0)) heap_count_parked(heap, slab_parked_bytes(slab), 0);
 }
 
-static void enqueue(struct heap *heap, struct slab *slab, bool in_front) {
-  slab_queue_add(&heap->queue[slab->class_index], slab, in_front);
-}
-
-/* With HAKMEM_BIGCACHE_L25 runs of that size are BigCache's too: kept within its budget, not this file's bounds. */
-static bool is_bigcache_run(const struct slab *slab) {
-  return option.bigcache_l25 && option.bigcache && slab->capacity == 1 && slab->block_size >= BIGCACHE_RUN_MIN;
-}
-
-/* With HAKMEM_BIGCACHE_L25: a class of which is_bigcache_run is true. */
+/* With HAKMEM_BIGCACHE_L25: a class of which heap_is_bigcache_run is true. */
 static bool is_bigcache_class(unsigned class) {
   const struct size_class *row = &size_classes[class];
   return option.bigcache && row->capacity == 1 && row->block_size >= BIGCACHE_RUN_MIN;
 }
 
 void heap_leave_bigcache(const struct slab *slab) {
-  if (!is_bigcache_run(slab)) return;
+  if (!heap_is_bigcache_run(slab)) return;
   counter_sub(COUNT_BIGCACHE_BYTES, slab->block_size);
   place_add(PLACE_BIGCACHE, EVENT_FLUSHES, 1);
-}
-
-/* PARTIAL or EMPTY slabs are in their class's queue. */
-static void dequeue(struct heap *heap, struct slab *slab) {
-  if (slab->state == SLAB_EMPTY) {
-    store_racy(&heap->kept_units, heap->kept_units - slab->units);
-  } else {
-    heap_park_leave(heap, slab);
-  }
-  slab_queue_remove(&heap->queue[slab->class_index], slab);
 }
 
 static bool is_queued(const struct slab *slab) { return slab->state == SLAB_PARTIAL || slab->state == SLAB_EMPTY; }
@@ -88,11 +58,11 @@ static bool is_queued(const struct slab *slab) { return slab->state == SLAB_PART
 /* --- states --- */
 
 static void make_current(struct heap *heap, struct slab *slab) {
-  if (slab->state == SLAB_EMPTY && is_bigcache_run(slab)) {
+  if (slab->state == SLAB_EMPTY && heap_is_bigcache_run(slab)) {
     counter_add(COUNT_BIGCACHE_HITS, 1);
     counter_sub(COUNT_BIGCACHE_BYTES, slab->block_size);
   }
-  if (is_queued(slab)) dequeue(heap, slab);
+  if (is_queued(slab)) heap_dequeue(heap, slab);
   heap->frees[slab->class_index] += slab_settle(slab);
   heap->supplied[slab->class_index] += slab->carved - slab->used;
   heap->refills[slab->class_index]++;
@@ -103,10 +73,6 @@ static void make_current(struct heap *heap, struct slab *slab) {
   heap->current[slab->class_index] = slab;
 }
 
-/* Free blocks from which on a full slab is worth being queued: fewer, and random churn would come here for each block. */
-static uint32_t requeue_count(const struct slab *slab) {
-  return slab->capacity / REQUEUE_SHARE > 1 ? slab->capacity / REQUEUE_SHARE : 1;
-}
 static uint32_t min_count(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
 /* Out of every table entry; sizes that shared it get slabs of their own. */
@@ -117,7 +83,7 @@ static void take_out_of_table(struct heap *heap, struct slab *slab) {
 }
 
 /* Out of every table entry first, so that no pop goes uncounted; then used is assigned. */
-static void leave_current(struct heap *heap, struct slab *slab, uint32_t free_count) {
+void heap_leave_current(struct heap *heap, struct slab *slab, uint32_t free_count) {
   take_out_of_table(heap, slab);
   heap_count_current_frees(heap, slab);
   if (heap_samples(heap)) heap_sample_leave(heap, slab);
@@ -125,17 +91,8 @@ static void leave_current(struct heap *heap, struct slab *slab, uint32_t free_co
   heap->current[slab->class_index] = NULL;
   slab->used = slab->carved - free_count;
   slab->state = SLAB_FULL;
-  slab_arm(slab, requeue_count(slab));
+  slab_arm(slab, heap_requeue_count(slab));
   slab_check(slab);
-}
-
-static bool has_pending_reference(const struct slab *slab) {
-  return (__atomic_load_n(&slab->remote, __ATOMIC_RELAXED) & REMOTE_PENDING) != 0;
-}
-
-static uint32_t keep_bound(const struct heap *heap) {
-  if (unlikely(limit_stage() >= LIMIT_EAGER)) return PRESSED_KEEP_UNITS;
-  return KEEP_UNITS + heap_resident_units(heap) / KEEP_SHARE + heap->credit_units;
 }
 
 /* A slab is made: those that were given up would have served. */
@@ -152,28 +109,28 @@ static void forget_regret(struct heap *heap) {
 
 /* May an empty slab stay? It must while it is on a pending stack: its next life's owner could not be told of frees. */
 static bool keep_empty(const struct heap *heap, const struct slab *slab) {
-  if (has_pending_reference(slab)) return true;
-  if (is_bigcache_run(slab))
+  if (heap_has_pending_reference(slab)) return true;
+  if (heap_is_bigcache_run(slab))
     return counter_get(COUNT_BIGCACHE_BYTES) + slab->block_size <= (uint64_t)option.bigcache_max;
-  return option.purge_delay_ms != 0 && heap->kept_units + slab->units <= keep_bound(heap);
+  return option.purge_delay_ms != 0 && heap->kept_units + slab->units <= heap_keep_bound(heap);
 }
 
 /* After used has fallen, in a slab that is not current. Returns the slab when it is to be destroyed by the caller. */
-static struct slab *after_frees(struct heap *heap, struct slab *slab) {
+struct slab *heap_after_frees(struct heap *heap, struct slab *slab) {
   slab_check(slab);
   if (slab->used == 0) {
-    if (is_queued(slab)) dequeue(heap, slab);
+    if (is_queued(slab)) heap_dequeue(heap, slab);
     if (keep_empty(heap, slab)) {
       slab->state = SLAB_EMPTY;
       slab->kept_ms = (uint32_t)heap->clock_ms;   /* a few slow paths old, and never read under the lock */
       store_racy(&heap->kept_units, heap->kept_units + slab->units);
-      if (is_bigcache_run(slab)) {
+      if (heap_is_bigcache_run(slab)) {
         counter_add(COUNT_BIGCACHE_KEPT, 1);
         counter_add(COUNT_BIGCACHE_BYTES, slab->block_size);
       }
       /* The last one in is the first one used; the oldest are at the end. */
       struct slab *first = heap->queue[slab->class_index].head;
-      enqueue(heap, slab, first == NULL || first->state == SLAB_EMPTY);
+      heap_enqueue(heap, slab, first == NULL || first->state == SLAB_EMPTY);
       slab_arm(slab, UINT32_MAX);
       return NULL;
     }
@@ -183,13 +140,13 @@ static struct slab *after_frees(struct heap *heap, struct slab *slab) {
     return slab;
   }
   if (slab->state == SLAB_FULL) {
-    uint32_t free_count = slab->carved - slab->used, enough = requeue_count(slab);
+    uint32_t free_count = slab->carved - slab->used, enough = heap_requeue_count(slab);
     if (free_count < enough) {
       slab_arm(slab, min_count(enough - free_count, slab->used));
       return NULL;
     }
     slab->state = SLAB_PARTIAL;
-    enqueue(heap, slab, true);
+    heap_enqueue(heap, slab, true);
     heap_park_wait(heap, slab);
   } else if (slab->waiting == 0) {
     if (slab->countdown != 0) {
@@ -202,16 +159,7 @@ static struct slab *after_frees(struct heap *heap, struct slab *slab) {
   return NULL;
 }
 
-/* What a slow path has to finish once its lock is released, since it may take system calls: slabs to destroy, on no
-   list (chain by next), and PENDING references to slabs of others (chain by pending_next). */
-struct leftovers { struct slab *destroy, *hand_over; };
-
-static void leave_to_destroy(struct leftovers *left, struct slab *slab) {
-  slab->next = left->destroy;
-  left->destroy = slab;
-}
-
-static void finish(struct leftovers *left) {
+void heap_finish(struct heap_leftovers *left) {
   for (struct slab *slab = left->destroy, *next; slab != NULL; slab = next) {
     next = slab->next;
     slab_destroy(slab);
@@ -220,7 +168,7 @@ static void finish(struct leftovers *left) {
     next = slab->pending_next;
     remote_hand_over(slab);
   }
-  *left = (struct leftovers){ NULL, NULL };
+  *left = (struct heap_leftovers){ NULL, NULL };
 }
 
 /* --- remote frees --- */
@@ -246,11 +194,11 @@ static struct slab *take_in(struct heap *heap, struct slab *slab) {
   heap->frees[slab->class_index] += slab_settle(slab);
   slab->used -= count;
   slab_arm(slab, slab->countdown - min_count(slab->countdown, count));   /* they count like the owner's */
-  return after_frees(heap, slab);
+  return heap_after_frees(heap, slab);
 }
 
 /* One pending slab. False: there was none. Lock held. */
-static bool drain_one(struct heap *heap, struct leftovers *left) {
+static bool drain_one(struct heap *heap, struct heap_leftovers *left) {
   struct slab *slab = take_pending(heap);
   if (slab == NULL) return false;
   if (__atomic_load_n(&slab->heap, __ATOMIC_ACQUIRE) != heap) {
@@ -259,16 +207,16 @@ static bool drain_one(struct heap *heap, struct leftovers *left) {
     return true;
   }
   struct slab *gone = take_in(heap, slab);
-  if (gone != NULL) leave_to_destroy(left, gone);
+  if (gone != NULL) heap_leave_to_destroy(left, gone);
   return true;
 }
 
 void heap_drain_pending(struct heap *heap, unsigned limit) {
-  struct leftovers left = { NULL, NULL };
+  struct heap_leftovers left = { NULL, NULL };
   lock_acquire(&heap->lock);
   while (limit-- > 0 && drain_one(heap, &left)) {}
   lock_release(&heap->lock);
-  finish(&left);
+  heap_finish(&left);
 }
 
 /* --- allocation --- */
@@ -298,7 +246,7 @@ static struct block *take_block(struct heap *heap, struct slab *slab, bool *zero
 }
 
 /* FULL, on no queue; NULL: there is none. Lock held. */
-static struct slab *adopt(struct heap *heap, unsigned class) {
+struct slab *heap_adopt(struct heap *heap, unsigned class) {
   struct slab *slab = abandoned_adopt(heap, class);
   if (slab == NULL) return NULL;
   all_link(heap, slab);
@@ -312,18 +260,18 @@ static struct slab *adopt(struct heap *heap, unsigned class) {
 }
 
 /* A slab with room, or that may have some: queued, handed back by others, or adopted. */
-static struct slab *next_slab(struct heap *heap, unsigned class, unsigned *adoptions, struct leftovers *left) {
+static struct slab *next_slab(struct heap *heap, unsigned class, unsigned *adoptions, struct heap_leftovers *left) {
   struct slab *slab;
   for (unsigned drained = 0; (slab = heap->queue[class].head) == NULL; drained++)
     if (drained == DRAIN_SLABS || !drain_one(heap, left)) break;
   if (slab != NULL) return slab;
   if ((*adoptions)++ >= ADOPT_TRIES) return NULL;
-  return adopt(heap, class);
+  return heap_adopt(heap, class);
 }
 
 /* NULL: a fresh slab of *wanted is needed. Lock held. */
 static struct block *alloc_locked(struct heap *heap, unsigned class, bool *zeroed, unsigned *wanted,
-                                  struct leftovers *left) {
+                                  struct heap_leftovers *left) {
   unsigned adoptions = 0;
   for (;;) {
     unsigned serving = *wanted = heap_serving_class(heap, class);
@@ -345,137 +293,22 @@ static struct block *alloc_locked(struct heap *heap, unsigned class, bool *zeroe
       return block;
     }
     if (slab->parked_blocks != 0) heap_unpark(heap, slab, false);
-    else leave_current(heap, slab, 0);
+    else heap_leave_current(heap, slab, 0);
   }
 }
 
-/* --- keeping and giving back --- */
-
-/* Gives up an EMPTY slab if nobody holds its PENDING reference. Lock held. */
-static bool give_up_empty(struct heap *heap, struct slab *slab, struct leftovers *left) {
-  if (has_pending_reference(slab)) return false;
-  dequeue(heap, slab);
-  heap_leave_bigcache(slab);
-  heap_forget_slab(heap, slab);
-  slab->state = SLAB_NONE;
-  leave_to_destroy(left, slab);
-  return true;
-}
-
-void heap_release_empty(struct heap *heap, uint64_t now_ms, bool all) {
-  struct leftovers left = { NULL, NULL };
-  unsigned limit = all ? UINT32_MAX : RELEASE_SLABS;
-  long delay_ms = knob_get(KNOB_PURGE_DELAY_MS);
-  lock_acquire(&heap->lock);
-  for (unsigned class = 0; class < CLASS_COUNT && heap->kept_units > 0; class++) {
-    struct slab_queue *queue = &heap->queue[class];
-    for (struct slab *slab = slab_queue_last(queue), *before; slab != NULL && slab->state == SLAB_EMPTY; slab = before) {
-      before = slab_queue_before(queue, slab);
-      bool old = (uint32_t)now_ms - slab->kept_ms >= (uint32_t)delay_ms;
-      bool too_many = !all && heap->kept_units > keep_bound(heap) && !is_bigcache_run(slab);   /* the heap has shrunk */
-      if (!(all || old || too_many) || limit == 0 || !give_up_empty(heap, slab, &left)) continue;
-      if (!all) heap->given_up_units += slab->units;
-      limit--;
-    }
-  }
-  lock_release(&heap->lock);
-  finish(&left);
-}
-
-/* Adopted to be packed: PARTIAL, also one that has only room to carve, or EMPTY. */
-static void file_adopted(struct heap *heap, struct slab *slab) {
-  bool empty = slab->used == 0;
-  slab->state = empty ? SLAB_EMPTY : SLAB_PARTIAL;
-  enqueue(heap, slab, !empty);
-  slab_arm(slab, empty ? UINT32_MAX : slab->used);
-  if (!empty) {
-    heap_park_wait(heap, slab);
-    return;
-  }
-  slab->kept_ms = (uint32_t)heap->clock_ms;
-  store_racy(&heap->kept_units, heap->kept_units + slab->units);
-  if (!is_bigcache_run(slab)) return;
-  counter_add(COUNT_BIGCACHE_KEPT, 1);
-  counter_add(COUNT_BIGCACHE_BYTES, slab->block_size);
-}
-
-void heap_adopt_idle(struct heap *heap, unsigned limit) {
-  lock_acquire(&heap->lock);
-  for (unsigned class = 0; class < CLASS_COUNT; class++) {
-    struct slab *slab;
-    while (limit > 0 && (slab = adopt(heap, class)) != NULL) {
-      limit--;
-      file_adopted(heap, slab);
-      if (slab->used == slab->capacity) break;   /* those behind it are full too */
-    }
-  }
-  lock_release(&heap->lock);
-}
-
-/* Changes with each free, and with nearly every request. */
-static uint32_t activity(const struct slab *slab) {
-  return slab->countdown ^ (uint32_t)((uintptr_t)slab->free / GRANULE);
-}
-
-/* An idle current slab leaves when it is empty, or when pages of it may be parked then. A shared one stays as
-   long as it is in use: sizes that it serves would get slabs of their own. One with blocks to carve stays too:
-   FULL, nobody would find them. */
-static bool may_leave(const struct slab *slab, uint32_t free_count, bool all) {
-  if (free_count == slab->carved) return all || !slab->shared || slab->capacity <= IDLE_CAPACITY;
-  return !slab->shared && slab->carved == slab->capacity && free_count >= requeue_count(slab);
-}
-
-void heap_retire_idle(struct heap *heap, bool all) {
-  struct leftovers left = { NULL, NULL };
-  unsigned walks = all ? UINT32_MAX : RETIRE_WALKS;
-  lock_acquire(&heap->lock);
-  for (unsigned class = 0; class < CLASS_COUNT && walks > 0; class++) {
-    struct slab *slab = heap->current[class];
-    if (slab == NULL) continue;
-    /* Untouched since the last look, and walked then: the complement. */
-    uint32_t now = activity(slab), before = slab->kept_ms;
-    if (!all && before != now) {
-      if (before != ~now) slab->kept_ms = now;
-      continue;
-    }
-    if (slab->free == NULL && slab->rest == NULL) continue;
-    slab->kept_ms = ~now;
-    walks--;
-    if (heap_samples(heap)) heap_sample_aside(heap, slab);   /* counts; joining is free then */
-    uint32_t free_count = slab_join_rest(slab);
-    if (!may_leave(slab, free_count, all)) {
-      if (heap_samples(heap)) slab_set_rest(slab, free_count - slab->parked_blocks);
-      continue;
-    }
-    leave_current(heap, slab, free_count);
-    struct slab *gone = after_frees(heap, slab);
-    if (gone != NULL) leave_to_destroy(&left, gone);
-  }
-  lock_release(&heap->lock);
-  finish(&left);
-}
-
-/* Before the heap grows by so many units: EMPTY slabs of other classes go back, their pages are used again. Lock held. */
-static void reuse_empty(struct heap *heap, unsigned units, struct leftovers *left) {
-  unsigned freed = 0, slabs = 0;
-  for (unsigned class = CLASS_COUNT; class-- > 0 && heap->kept_units > 0 && freed < units && slabs < REUSE_SLABS;) {
-    struct slab *slab = slab_queue_last(&heap->queue[class]);
-    if (slab == NULL || slab->state != SLAB_EMPTY || !give_up_empty(heap, slab, left)) continue;
-    freed += slab->units;
-    slabs++;
-  }
-}
+/* --- requests --- */
 
 struct block *heap_alloc(struct heap *heap, unsigned class_index, bool *zeroed) {
   bool fresh = false;
   unsigned wanted;
-  struct leftovers left = { NULL, NULL };
+  struct heap_leftovers left = { NULL, NULL };
   lock_acquire(&heap->lock);
   struct block *block;
   while ((block = alloc_locked(heap, class_index, &fresh, &wanted, &left)) == NULL) {
-    if (heap->kept_units > 0) reuse_empty(heap, size_classes[wanted].units, &left);
+    if (heap->kept_units > 0) heap_reuse_empty(heap, size_classes[wanted].units, &left);
     lock_release(&heap->lock);
-    finish(&left);
+    heap_finish(&left);
     struct slab *slab = slab_create(heap, wanted);
     if (slab == NULL) return NULL;
     if (unlikely(option.bigcache_l25 != 0) && is_bigcache_class(wanted)) place_add(PLACE_BIGCACHE, EVENT_MISSES, 1);
@@ -486,7 +319,7 @@ struct block *heap_alloc(struct heap *heap, unsigned class_index, bool *zeroed) 
     slab_set_owner(slab, heap->owner);
   }
   lock_release(&heap->lock);
-  finish(&left);
+  heap_finish(&left);
   heap_tick(heap);
   if (zeroed != NULL) *zeroed = fresh;
   return block;
@@ -520,11 +353,11 @@ void heap_free_event(struct slab *slab) {
   }
   lock_acquire(&heap->lock);
   heap->frees[slab->class_index] += slab_settle(slab);
-  struct slab *gone = after_frees(heap, slab);
+  struct slab *gone = heap_after_frees(heap, slab);
   lock_release(&heap->lock);
   if (gone != NULL) {
     slab_destroy(gone);
-    if (load_racy(&heap->kept_units) > keep_bound(heap)) heap_release_empty(heap, heap->clock_ms, false);
+    if (load_racy(&heap->kept_units) > heap_keep_bound(heap)) heap_release_empty(heap, heap->clock_ms, false);
   } else if (unlikely(heap->waiting_units > heap->waiting_bound)) {
     heap_park_surplus(heap);
   }
@@ -578,7 +411,7 @@ bool heap_grow_run(struct heap *heap, struct slab *slab, unsigned class_index) {
   if (row->units > slab->units && !superslab_extend_span(superslab_of(slab), slab->first, slab->units, row->units)) return false;
   lock_acquire(&heap->lock);
   unsigned old = slab->class_index;
-  if (slab->state == SLAB_CURRENT) leave_current(heap, slab, 0);   /* its one block is in use: the list is empty */
+  if (slab->state == SLAB_CURRENT) heap_leave_current(heap, slab, 0);   /* its one block is in use: the list is empty */
   store_racy(&heap->bytes_units, heap->bytes_units + row->units - slab->units);
   heap->supplied[old]--;   /* the request is now one of the other class */
   heap->supplied[class_index]++;

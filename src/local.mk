@@ -8,7 +8,7 @@ core_headers = \
   src/ace_decide.h src/metadata.h src/size_class.h src/tally.h \
   src/ace.h src/limit.h src/mapping_cache.h src/patience.h src/profile_draw.h src/purge.h \
   src/huge.h src/registry.h src/slab.h src/slab_queue.h src/superslab.h \
-  src/heap.h src/heap_sample.h src/remote.h \
+  src/heap.h src/heap_inside.h src/heap_sample.h src/remote.h \
   src/bad_free.h src/figures.h src/figures_file.h src/fork.h src/process.h src/profile.h src/profile_file.h \
   src/profile_run.h src/profile_stack.h src/profile_table.h src/profile_unwind.h src/profile_write.h src/publish.h \
   src/thread.h \
@@ -25,7 +25,7 @@ core_sources = \
   src/ace_decide.c src/size_class.c src/tally.c \
   src/ace.c src/limit.c src/mapping_cache.c src/patience.c src/profile_draw.c src/purge.c \
   src/huge.c src/registry.c src/slab.c src/slab_park.c src/superslab.c \
-  src/abandoned.c src/heap.c src/heap_table.c src/heap_park.c src/heap_pack.c src/heap_life.c src/heap_sample.c src/heap_sums.c src/remote.c \
+  src/abandoned.c src/heap.c src/heap_keep.c src/heap_table.c src/heap_park.c src/heap_pack.c src/heap_life.c src/heap_sample.c src/heap_sums.c src/remote.c \
   src/bad_free.c src/foreign.c src/fork.c src/figures.c src/process.c src/profile.c src/profile_file.c \
   src/profile_leaks.c src/profile_run.c src/profile_stack.c src/profile_table.c src/profile_write.c src/publish.c \
   src/thread.c \
