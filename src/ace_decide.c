@@ -25,26 +25,23 @@ static uint64_t lower_of(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 /* ---- rungs as settings */
 
-/* base * 2^rung, from least to most; a base that is outside of them stays reachable. */
+/* base * 2^rung, from least to most; a base that is outside of them stays reachable. What is 0 or -1 by an option (at once,
+   none, never) is no amount, and stays. */
 static long scaled(long base, int rung, long least, long most) {
+  if (base <= 0) return base;
   if (base < least) least = base;
   if (base > most) most = base;
   if (rung < 0) return base >> -rung < least ? least : base >> -rung;
   return base > most >> rung ? most : base << rung;
 }
 
-/* 0 and -1 are not numbers of milliseconds, and 0 SuperSlabs means none. */
-static long scaled_if_positive(long base, int rung, long least, long most) {
-  return base <= 0 ? base : scaled(base, rung, least, most);
-}
-
 void ace_settings(const struct ace_bounds *bounds, int pages_rung, int mappings_rung, long knobs[KNOB_COUNT]) {
   const long *base = bounds->base;
   long most_empty = bounds->idle_max >> 21;   /* 2 MiB each */
-  knobs[KNOB_PURGE_DELAY_MS] = scaled_if_positive(base[KNOB_PURGE_DELAY_MS], pages_rung, 1, bounds->delay_max_ms);
+  knobs[KNOB_PURGE_DELAY_MS] = scaled(base[KNOB_PURGE_DELAY_MS], pages_rung, 1, bounds->delay_max_ms);
   knobs[KNOB_BATCH_FLUSH] = scaled(base[KNOB_BATCH_FLUSH], pages_rung, BASE_MIN, bounds->idle_max);
-  knobs[KNOB_EMPTY_SUPERSLABS] = scaled_if_positive(base[KNOB_EMPTY_SUPERSLABS], pages_rung, 1, most_empty);
-  knobs[KNOB_CACHE_DELAY_MS] = scaled_if_positive(base[KNOB_CACHE_DELAY_MS], mappings_rung, 1, bounds->delay_max_ms);
+  knobs[KNOB_EMPTY_SUPERSLABS] = scaled(base[KNOB_EMPTY_SUPERSLABS], pages_rung, 1, most_empty);
+  knobs[KNOB_CACHE_DELAY_MS] = scaled(base[KNOB_CACHE_DELAY_MS], mappings_rung, 1, bounds->delay_max_ms);
   knobs[KNOB_CACHE_FLOOR] = scaled(base[KNOB_CACHE_FLOOR], mappings_rung, BASE_MIN, bounds->idle_max);
 }
 
