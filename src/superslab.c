@@ -21,7 +21,7 @@ enum {
   EMPTY_SHARE = 8,
   LONG_RUN = 16,                /* units */
   /* Huge pages are asked for once this much is in spans, seven eighths of what is committed. */
-  HUGE_FROM = 32 << 20,
+  HUGE_FROM = 128 << 20,
   COMMIT_STEP_MAX_UNITS = SUPERSLAB_UNITS,
   AHEAD_SHARE = 4, AHEAD_MAX = 8,
   COMMIT_SHARE = 4              /* a commit may run ahead by a quarter of what is committed */
