@@ -288,6 +288,8 @@ bool ace_see(struct ace_state *state, const struct ace_bounds *bounds, const str
     begin_window(state, sample);
     return false;
   }
+  /* The clock was read before another thread read it and looked: no jump. */
+  if (sample->now_ms < state->last_ms && state->last_ms - sample->now_ms <= ACE_GAP_MS) return false;
   if (sample->now_ms < state->last_ms) forget_times(state);
   if (sample->now_ms < state->last_ms || sample->now_ms - state->last_ms > ACE_GAP_MS) {
     begin_window(state, sample);

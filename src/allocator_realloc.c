@@ -5,6 +5,7 @@
 #include "bad_free.h"
 #include "huge.h"
 #include "libc_door.h"
+#include "limit.h"
 #include "profile.h"
 #include "process.h"
 #include "fast_path.h"
@@ -15,7 +16,8 @@ enum { ROOM_FROM = 64 << 10 };   /* blocks that grow get room to grow further if
    that are never touched are not resident. */
 static void *block_with_room(size_t old_size, size_t size) {
   size_t roomy = min_size(size + size / 2, L25_MAX);
-  void *block = size > old_size && old_size >= ROOM_FROM && size < roomy ? allocator_malloc(roomy) : NULL;
+  bool grows = size > old_size && old_size >= ROOM_FROM && size < roomy && limit_stage() == LIMIT_CALM;
+  void *block = grows ? allocator_malloc(roomy) : NULL;
   return block != NULL ? block : fast_malloc(size, allocator_malloc);
 }
 

@@ -265,6 +265,7 @@ static struct slab *next_slab(struct heap *heap, unsigned class, unsigned *adopt
   for (unsigned drained = 0; (slab = heap->queue[class].head) == NULL; drained++)
     if (drained == DRAIN_SLABS || !drain_one(heap, left)) break;
   if (slab != NULL) return slab;
+  if ((heap->owner & ~OWNER_SLOW) == OWNER_PROFILE) return NULL;   /* its slabs are its own: threads do without no others */
   if ((*adoptions)++ >= ADOPT_TRIES) return NULL;
   return heap_adopt(heap, class);
 }

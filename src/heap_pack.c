@@ -14,7 +14,8 @@ enum { ADOPT_SLABS = 64 };   /* whose thread is gone, by one pass */
 void heap_pack(struct heap *heap, bool thorough) {
   heap->packs_seen = (uint8_t)__atomic_load_n(&limit_packs, __ATOMIC_RELAXED);
   heap_retire_idle(heap, true);
-  heap_adopt_idle(heap, ADOPT_SLABS);
+  /* What the heap of sampled blocks adopts no thread could take blocks from any more. */
+  if ((heap->owner & ~OWNER_SLOW) != OWNER_PROFILE) heap_adopt_idle(heap, ADOPT_SLABS);
   if (thorough) heap_park_all(heap);
   else heap_park_waiting(heap);
   heap_release_empty(heap, os_now_ms(), true);

@@ -77,6 +77,8 @@ void heap_sample_adopt(struct heap *heap) {
 void heap_sample_end(struct heap *heap) {
   end(heap);
   heap->sample_epoch = 0;
+  /* In the child of fork it may be of a thread that was taking a sample, and is not here to end it. */
+  if (heap->sampler_room != NULL) heap->sampler_room->inside = false;
 }
 
 /* --- counting --- */

@@ -317,24 +317,24 @@ static void take_what_is_needed(struct huge *huge, size_t size) {
   }
 }
 
-static struct huge *take_kept(size_t size, size_t alignment) {
+static struct huge *take_kept(size_t size, size_t alignment, struct limit_request *request) {
   struct huge *huge = mapping_cache_take(size, alignment);
   if (huge == NULL)
     return NULL;
   if (huge->size >= size) {
     take_what_is_needed(huge, size);
-  } else if (!limit_check() || (!resize_in_place(huge, size) && !move(huge, size))) {
+  } else if (!limit_check(request) || (!resize_in_place(huge, size) && !move(huge, size))) {
     keep(huge, os_now_ms());
     return NULL;
   }
   return huge;
 }
 
-static struct huge *take_or_map(size_t size, size_t alignment) {
-  struct huge *huge = take_kept(size, alignment);
+static struct huge *take_or_map(size_t size, size_t alignment, struct limit_request *request) {
+  struct huge *huge = take_kept(size, alignment, request);
   if (huge != NULL)
     return huge;
-  if (!limit_check())
+  if (!limit_check(request))
     return NULL;
   huge = reuse_refused(size, alignment);
   if (huge == NULL) {
@@ -347,16 +347,16 @@ static struct huge *take_or_map(size_t size, size_t alignment) {
 }
 
 void *huge_alloc(size_t size, size_t alignment, bool *zeroed) {
-  struct limit_request request = { 0, 0 };
+  struct limit_request request = { 0, 0, false };
   if (size == 0 || !is_possible(size))
     return NULL;
   size = align_up(size, os_page_size);
   alignment = max_size(alignment, UNIT_SIZE);
   limit_reserve(&request, size, size);   /* before anything is taken out of a cache, and so not counted for a moment */
-  struct huge *huge = take_or_map(size, alignment);
+  struct huge *huge = take_or_map(size, alignment, &request);
   if (unlikely(huge == NULL)) {
     give_everything_back();
-    huge = take_or_map(size, alignment);
+    huge = take_or_map(size, alignment, &request);
   }
   if (unlikely(huge == NULL)) {
     counter_add(COUNT_FAILED_REQUESTS, 1);
@@ -443,7 +443,7 @@ void *huge_resize(struct huge *huge, size_t new_size) {
     return NULL;
   size_t size = align_up(new_size, os_page_size);
   size_t before = huge->size;
-  struct limit_request request = { 0, 0 };
+  struct limit_request request = { 0, 0, false };
   bool done = true;
   if (size < huge->size)
     shrink(huge, size);

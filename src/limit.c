@@ -30,6 +30,7 @@ uint32_t limit_packs;
 /* Atomic, relaxed: who reads an old value makes a pass too many or too few. Touched only with a limit. */
 static HAK_SPARSE struct {
   uint64_t reserved[LIMIT_MEASURES];   /* and in no counter yet */
+  uint64_t doubtful[LIMIT_MEASURES];   /* of reserved: will be refused perhaps, counts for its own thread only */
   uint64_t next[LIMIT_MEASURES];      /* reached: a pass is due */
   uint64_t passes, refused;           /* counts for the report */
   uint32_t fruitless;                 /* passes that found little, one after the other */
@@ -68,18 +69,24 @@ static uint64_t mapped_now(uint64_t cached) {
   return counter_get(COUNT_COMMITTED_BYTES) + counter_get(COUNT_HUGE_LIVE_BYTES) + cached + metadata_bytes();
 }
 
-static uint64_t total_now(enum limit_measure measure) {
+static size_t size_of(const struct limit_request *own, enum limit_measure measure) {
+  return measure == LIMIT_HELD ? own->held : own->mapped;
+}
+
+static uint64_t total_now(const struct limit_request *own, enum limit_measure measure) {
   uint64_t cached = mapping_cache_bytes();
   uint64_t now = measure == LIMIT_HELD ? held_now(cached) : mapped_now(cached);
-  return now + __atomic_load_n(&state.reserved[measure], __ATOMIC_RELAXED);
+  uint64_t doubtful = __atomic_load_n(&state.doubtful[measure], __ATOMIC_RELAXED);
+  now += less(__atomic_load_n(&state.reserved[measure], __ATOMIC_RELAXED), doubtful);
+  return own != NULL && own->doubtful ? now + size_of(own, measure) : now;
 }
 
 /* The later one of both measures'. */
-static enum limit_stage stage_now(void) {
+static enum limit_stage stage_now(const struct limit_request *own) {
   enum limit_stage stage = LIMIT_CALM;
   for (enum limit_measure m = LIMIT_HELD; m < LIMIT_MEASURES; m++) {
     if (limit_bytes[m] == 0) continue;
-    enum limit_stage its = limit_stage_of(total_now(m), limit_bytes[m]);
+    enum limit_stage its = limit_stage_of(total_now(own, m), limit_bytes[m]);
     if (its > stage) stage = its;
   }
   __atomic_store_n(&limit_stage_seen, (uint32_t)stage, __ATOMIC_RELAXED);
@@ -89,19 +96,19 @@ static enum limit_stage stage_now(void) {
 /* ---- passes */
 
 /* The next pass comes so much later than now. */
-static void postpone(unsigned fruitless) {
+static void postpone(const struct limit_request *own, unsigned fruitless) {
   for (enum limit_measure m = LIMIT_HELD; m < LIMIT_MEASURES; m++)
     if (limit_bytes[m] != 0)
-      __atomic_store_n(&state.next[m], limit_next(total_now(m), limit_bytes[m], fruitless), __ATOMIC_RELAXED);
+      __atomic_store_n(&state.next[m], limit_next(total_now(own, m), limit_bytes[m], fruitless), __ATOMIC_RELAXED);
 }
 
 /* What is held has reached what was set. If it has fallen far below, the next pass comes sooner again. */
-static bool is_due(void) {
+static bool is_due(const struct limit_request *own) {
   bool due = false;
   unsigned fruitless = __atomic_load_n(&state.fruitless, __ATOMIC_RELAXED);
   for (enum limit_measure m = LIMIT_HELD; m < LIMIT_MEASURES; m++) {
     if (limit_bytes[m] == 0) continue;
-    uint64_t total = total_now(m), next = __atomic_load_n(&state.next[m], __ATOMIC_RELAXED);
+    uint64_t total = total_now(own, m), next = __atomic_load_n(&state.next[m], __ATOMIC_RELAXED);
     due |= total > next;
     if (limit_next(total, limit_bytes[m], fruitless) + limit_step(limit_bytes[m]) > next) continue;
     __atomic_store_n(&state.next[m], limit_next(total, limit_bytes[m], 0), __ATOMIC_RELAXED);
@@ -118,24 +125,24 @@ static void tell_once(uint64_t total, uint64_t limit) {
 }
 
 /* Stage by stage, while what is held is still that near the limit. */
-static void make_pass(bool thorough) {
-  uint64_t before = total_now(LIMIT_HELD);
+static void make_pass(const struct limit_request *own, bool thorough) {
+  uint64_t before = total_now(own, LIMIT_HELD);
   unsigned fruitless = __atomic_load_n(&state.fruitless, __ATOMIC_RELAXED);
-  postpone(fruitless);   /* other threads that come meanwhile go on */
+  postpone(own, fruitless);   /* other threads that come meanwhile go on */
   __atomic_fetch_add(&state.passes, 1, __ATOMIC_RELAXED);
   enum limit_stage done = LIMIT_CALM;
-  while (done < stage_now()) limit_relieve(++done, thorough);
+  while (done < stage_now(own)) limit_relieve(++done, thorough);
   if (done == LIMIT_PACK) __atomic_fetch_add(&limit_packs, 1, __ATOMIC_RELAXED);
-  uint64_t after = total_now(LIMIT_HELD), step = limit_step(higher(limit_bytes[LIMIT_HELD], limit_bytes[LIMIT_MAPPED]));
+  uint64_t after = total_now(own, LIMIT_HELD), step = limit_step(higher(limit_bytes[LIMIT_HELD], limit_bytes[LIMIT_MAPPED]));
   fruitless = less(before, after) >= step / FRUITFUL_SHARE ? 0 : fruitless + (fruitless < FRUITLESS_MAX);
   __atomic_store_n(&state.fruitless, fruitless, __ATOMIC_RELAXED);
-  postpone(fruitless);
+  postpone(own, fruitless);
 }
 
 /* True: what is held is over the limit after everything else has gone. */
-static bool is_over(void) {
+static bool is_over(const struct limit_request *own) {
   for (enum limit_measure m = LIMIT_HELD; m < LIMIT_MEASURES; m++) {
-    uint64_t total = limit_bytes[m] == 0 ? 0 : total_now(m);
+    uint64_t total = limit_bytes[m] == 0 ? 0 : total_now(own, m);
     if (total <= limit_bytes[m]) continue;
     tell_once(total, limit_bytes[m]);
     return true;
@@ -144,28 +151,43 @@ static bool is_over(void) {
 }
 
 /* Requests that fail may be many, one after the other: most of these passes look at what is new only. */
-static void make_last_pass(void) {
+static void make_last_pass(const struct limit_request *own) {
   uint32_t now_ms = (uint32_t)os_now_ms();
   bool thorough = now_ms - __atomic_load_n(&state.thorough_ms, __ATOMIC_RELAXED) >= THOROUGH_MS;
   if (thorough) __atomic_store_n(&state.thorough_ms, now_ms, __ATOMIC_RELAXED);
-  make_pass(thorough);
+  make_pass(own, thorough);
 }
 
 void limit_begin(struct limit_request *request, size_t held, size_t mapped) {
-  *request = (struct limit_request){ held, mapped };
+  *request = (struct limit_request){ held, mapped, false };
   __atomic_fetch_add(&state.reserved[LIMIT_HELD], held, __ATOMIC_RELAXED);
   __atomic_fetch_add(&state.reserved[LIMIT_MAPPED], mapped, __ATOMIC_RELAXED);
 }
 
-bool limit_ask(void) {
-  bool passed = is_due();
-  if (passed) make_pass(true);
-  if (stage_now() < LIMIT_PACK || (!passed && !option.memory_limit_hard)) return true;
-  if (!passed) make_last_pass();
-  return !is_over() || !option.memory_limit_hard;
+/* A request that may be refused is no reason to refuse those of others meanwhile: its passes take milliseconds. */
+static void doubt(struct limit_request *own, bool doubtful) {
+  if (own->doubtful == doubtful) return;
+  own->doubtful = doubtful;
+  for (enum limit_measure m = LIMIT_HELD; m < LIMIT_MEASURES; m++)
+    __atomic_fetch_add(&state.doubtful[m], doubtful ? (uint64_t)size_of(own, m) : -(uint64_t)size_of(own, m), __ATOMIC_RELAXED);
+}
+
+bool limit_ask(struct limit_request *own) {
+  bool hard = option.memory_limit_hard != 0, passed = is_due(own);
+  if (hard && (passed || stage_now(own) == LIMIT_PACK)) doubt(own, true);
+  if (passed) make_pass(own, true);
+  else if (hard && stage_now(own) == LIMIT_PACK) make_last_pass(own);
+  doubt(own, false);   /* it counts again, and only then it is seen whether there is room for all that do */
+  if (stage_now(own) < LIMIT_PACK || (!passed && !hard) || !is_over(own) || !hard) return true;
+  doubt(own, true);
+  return false;
 }
 
 void limit_end(const struct limit_request *request) {
+  if (request->doubtful) {
+    __atomic_fetch_sub(&state.doubtful[LIMIT_HELD], request->held, __ATOMIC_RELAXED);
+    __atomic_fetch_sub(&state.doubtful[LIMIT_MAPPED], request->mapped, __ATOMIC_RELAXED);
+  }
   __atomic_fetch_sub(&state.reserved[LIMIT_HELD], request->held, __ATOMIC_RELAXED);
   __atomic_fetch_sub(&state.reserved[LIMIT_MAPPED], request->mapped, __ATOMIC_RELAXED);
 }
@@ -191,7 +213,7 @@ static uint64_t keep_room(uint64_t in_use, uint64_t limit) {
 }
 
 size_t limit_cache_room_now(void) {
-  if (stage_now() == LIMIT_CALM) return SIZE_MAX;
+  if (stage_now(NULL) == LIMIT_CALM) return SIZE_MAX;
   uint64_t room = SIZE_MAX, dirty = counter_get(COUNT_DIRTY_BYTES);
   if (limit_bytes[LIMIT_HELD] != 0) room = less(keep_room(less(held_now(0), dirty), limit_bytes[LIMIT_HELD]), dirty);
   if (limit_bytes[LIMIT_MAPPED] != 0) {
@@ -202,7 +224,7 @@ size_t limit_cache_room_now(void) {
 }
 
 size_t limit_dirty_room_now(void) {
-  if (stage_now() < LIMIT_EAGER || limit_bytes[LIMIT_HELD] == 0) return SIZE_MAX;
+  if (stage_now(NULL) < LIMIT_EAGER || limit_bytes[LIMIT_HELD] == 0) return SIZE_MAX;
   uint64_t cached = mapping_cache_bytes(), in_use = less(held_now(0), counter_get(COUNT_DIRTY_BYTES));
   uint64_t room = higher(less(keep_room(in_use, limit_bytes[LIMIT_HELD]), cached), limit_step(limit_bytes[LIMIT_HELD]));
   return (size_t)(room < SIZE_MAX ? room : SIZE_MAX);
@@ -243,6 +265,8 @@ void limit_init(void) {
 /* Threads that were about to take memory are not here. */
 void limit_fork_child(void) {
   if (!limit_is_set) return;
-  for (enum limit_measure m = LIMIT_HELD; m < LIMIT_MEASURES; m++)
+  for (enum limit_measure m = LIMIT_HELD; m < LIMIT_MEASURES; m++) {
     __atomic_store_n(&state.reserved[m], 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&state.doubtful[m], 0, __ATOMIC_RELAXED);
+  }
 }

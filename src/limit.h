@@ -32,9 +32,9 @@ extern void (*limit_relieve)(enum limit_stage stage, bool thorough);
 void limit_init(void);
 
 /* What has been reserved and is in no counter yet; zeros: nothing. */
-struct limit_request { size_t held, mapped; };
+struct limit_request { size_t held, mapped; bool doubtful; };   /* doubtful: others do not count it */
 void limit_begin(struct limit_request *request, size_t held, size_t mapped);
-bool limit_ask(void);
+bool limit_ask(struct limit_request *own);
 void limit_end(const struct limit_request *request);
 
 /* So many bytes more are to be held, and mapped: from now on they count. */
@@ -43,11 +43,11 @@ HAK_INLINE void limit_reserve(struct limit_request *request, size_t held, size_t
 }
 /* False: the limit is a hard one, and what is held and reserved is over it after all that could go has gone. No lock is held. May give back
    memory of the calling thread's heap. */
-HAK_INLINE bool limit_check(void) { return likely(!limit_is_set) || limit_ask(); }
+HAK_INLINE bool limit_check(struct limit_request *own) { return likely(!limit_is_set) || limit_ask(own); }
 /* Both. Either way limit_done is to follow. */
 HAK_INLINE bool limit_admit(struct limit_request *request, size_t held, size_t mapped) {
   limit_reserve(request, held, mapped);
-  return limit_check();
+  return limit_check(request);
 }
 /* It is in the counters, or will not be. */
 HAK_INLINE void limit_done(const struct limit_request *request) {

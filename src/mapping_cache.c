@@ -93,7 +93,8 @@ static size_t budget(size_t live, uint64_t now_ms) {
   peak_since_ms += halvings * PEAK_HALVED_MS;
   peak = max_size(live, halvings < 8 * sizeof peak ? peak >> halvings : 0);
   size_t share = patience.level == 0 ? peak / 2 : peak;
-  return min_size((size_t)option.bigcache_max, max_size(share, (size_t)knob_get(KNOB_CACHE_FLOOR) << patience.level));
+  uint64_t least = (uint64_t)knob_get(KNOB_CACHE_FLOOR) << patience.level;   /* more than 32 bits, perhaps */
+  return min_size((size_t)option.bigcache_max, max_size(share, least < SIZE_MAX ? (size_t)least : SIZE_MAX));
 }
 
 /* Of a size that BigCache keeps; what is freed and smaller, or too much for it, is the whale cache's. */

@@ -20,10 +20,11 @@ struct patience {
 
 void patience_purged(struct patience *patience, unsigned units);
 void patience_reused(struct patience *patience, unsigned units, uint64_t now_ms);
-/* The level is to be lowered: a second has gone by. Also without the lock. */
+/* The level is to be lowered: a second has gone by. Also without the lock. now_ms may be older than what another thread has
+   read and set: then it has not. */
 HAK_INLINE bool patience_is_due(const struct patience *patience, uint64_t now_ms) {
   return __atomic_load_n(&patience->level, __ATOMIC_RELAXED) != 0 &&
-         (uint32_t)now_ms - __atomic_load_n(&patience->regret_ms, __ATOMIC_RELAXED) > PATIENCE_SOON_MS;
+         (int32_t)((uint32_t)now_ms - __atomic_load_n(&patience->regret_ms, __ATOMIC_RELAXED)) > PATIENCE_SOON_MS;
 }
 void patience_tick(struct patience *patience, uint64_t now_ms);
 

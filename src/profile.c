@@ -101,6 +101,7 @@ void profile_mapping(struct heap *heap, void *start, size_t size) {
     profile_table_add(start, entry.huge->size, &stack);
     store_racy(&entry.huge->sampled, 1);
   }
+  profile_dump_pending();
   compiler_barrier();
   heap->sampler_room->inside = false;
 }

@@ -293,7 +293,7 @@ static bool alloc_span(unsigned units, struct span *span, struct limit_request *
 }
 
 bool superslab_alloc_span(unsigned units, struct span *span) {
-  struct limit_request request = { 0, 0 };
+  struct limit_request request = { 0, 0, false };
   bool done = alloc_span(units, span, &request);
   limit_done(&request);
   return done;
@@ -316,7 +316,7 @@ static bool extend_span(struct superslab *superslab, unsigned first, unsigned un
 }
 
 bool superslab_extend_span(struct superslab *superslab, unsigned first, unsigned units, unsigned new_units) {
-  struct limit_request request = { 0, 0 };
+  struct limit_request request = { 0, 0, false };
   if (first + new_units > SUPERSLAB_UNITS) return false;
   bool done = limit_admit(&request, (size_t)(new_units - units) * UNIT_SIZE, 0) &&
               extend_span(superslab, first, units, new_units);
@@ -428,7 +428,8 @@ static void drop_outside(struct superslab *superslab, uint32_t had_dirty) {
 
 static size_t dirty_bound(size_t batches, size_t share) {
   uint64_t spans = counter_get(COUNT_SPAN_BYTES), parked = counter_get(COUNT_PARKED_BYTES);
-  return max_size((size_t)knob_get(KNOB_BATCH_FLUSH) * batches, (size_t)(spans > parked ? spans - parked : 0) / share);
+  uint64_t bound = (uint64_t)knob_get(KNOB_BATCH_FLUSH) * batches;   /* more than 32 bits, perhaps */
+  return max_size(bound < SIZE_MAX ? (size_t)bound : SIZE_MAX, (size_t)(spans > parked ? spans - parked : 0) / share);
 }
 
 bool superslab_tick(uint64_t now_ms) {

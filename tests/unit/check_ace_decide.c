@@ -328,6 +328,21 @@ START_TEST(time_may_jump) {
 }
 END_TEST
 
+/* A thread reads the clock, another one looks, then the first: that is no clock that went back, and no window is lost. */
+START_TEST(a_reading_may_be_a_little_old) {
+  struct ace_sample sample = { .now_ms = 1000 };
+  unsigned windows = 0;
+  for (int i = 0; i < 6000; i++) {
+    sample.now_ms += LOOK_MS;
+    windows += ace_see(&state, &bounds, &sample, decision);
+    struct ace_sample old = sample;
+    old.now_ms -= 4;
+    ck_assert(!ace_see(&state, &bounds, &old, decision));
+  }
+  ck_assert_uint_ge(windows, 6000 * LOOK_MS / ACE_WINDOW_MS - 5);
+}
+END_TEST
+
 START_TEST(counters_may_wrap_and_be_absurd) {
   struct ace_sample sample = { .now_ms = 0 };
   for (int i = 0; i < 100000; i++) {
@@ -430,6 +445,6 @@ END_TEST
 
 UNIT_MAIN_WITH("ace_decide", start, NULL, a_recorded_series_gives_the_same_decisions, what_lies_idle_is_kept_less_long,
                a_decision_tells_what_it_saw, it_finds_about_the_best_rung, it_keeps_what_comes_back_and_no_more, it_comes_to_rest,
-               no_series_makes_it_swing, near_the_limit_it_goes_back_and_tries_nothing, time_may_jump,
+               no_series_makes_it_swing, near_the_limit_it_goes_back_and_tries_nothing, time_may_jump, a_reading_may_be_a_little_old,
                counters_may_wrap_and_be_absurd, a_wrap_is_no_gap, frozen_it_says_and_does_nothing, what_the_options_fix_stays,
                rungs_double_within_the_bounds, no_rung_leaves_the_bounds_whatever_the_options)

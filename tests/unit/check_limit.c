@@ -361,6 +361,23 @@ START_TEST(threads_never_pass_a_hard_limit_together) {
 }
 END_TEST
 
+/* One thread asks for more than there is room for, which takes a while; another one asks for a little meanwhile. */
+START_TEST(a_request_that_is_refused_counts_for_nobody_else) {
+  set_limit(LIMIT, true);
+  hold(LIMIT / 4);
+  struct limit_request refused, little;
+  ck_assert(!limit_admit(&refused, LIMIT, LIMIT));
+  ck_assert(limit_admit(&little, MIB, MIB));
+  limit_done(&little);
+  limit_done(&refused);
+  ck_assert(limit_admit(&little, LIMIT / 2, LIMIT / 2));
+  struct limit_request too_much;
+  ck_assert(!limit_admit(&too_much, LIMIT / 2, LIMIT / 2));   /* what is admitted counts */
+  limit_done(&too_much);
+  limit_done(&little);
+}
+END_TEST
+
 UNIT_MAIN_WITH("limit", start, NULL, stages_begin_where_they_should, the_next_pass_is_neither_too_soon_nor_too_late,
                without_a_limit_nothing_happens, below_seven_eighths_nothing_is_given_back,
                stages_follow_each_other_while_they_do_not_suffice, one_large_request_makes_room_first,
@@ -368,4 +385,4 @@ UNIT_MAIN_WITH("limit", start, NULL, stages_begin_where_they_should, the_next_pa
                a_hard_limit_refuses_after_everything_was_tried, failing_requests_do_not_all_look_at_everything,
                what_is_reserved_counts_until_it_is_counted, a_soft_limit_refuses_nothing, room_for_what_is_free,
                address_space_is_measured_apart, a_limit_below_what_is_needed_is_told_once, a_hard_limit_that_refuses_says_so,
-               a_hard_limit_of_nothing_is_odd, threads_never_pass_a_hard_limit_together)
+               a_hard_limit_of_nothing_is_odd, threads_never_pass_a_hard_limit_together, a_request_that_is_refused_counts_for_nobody_else)
