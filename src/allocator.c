@@ -41,8 +41,9 @@ static struct block *alloc_sampled(struct heap *heap, unsigned class, bool *zero
 static HAK_COLD struct block *alloc_again(struct heap *heap, unsigned class, struct block *found, bool *zeroed) {
   if (found == HEAP_SAMPLE_DUE) found = alloc_sampled(heap, class, zeroed);
   if (found != NULL) return found;
-  /* With a limit what others have freed has been taken in, and may serve though nothing goes back now. */
-  if (thread_reclaim() != 0 || limit_is_set) {
+  /* What a limit refused has had go back what could already; what others have freed was taken in by it, and may serve. */
+  bool reached = limit_is_reached((size_t)size_classes[class].units * UNIT_SIZE);
+  if (reached || thread_reclaim() != 0 || limit_is_set) {
     do found = heap_alloc(heap, class, zeroed);
     while (found == HEAP_SAMPLE_DUE);
   }

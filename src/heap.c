@@ -270,12 +270,34 @@ static struct slab *next_slab(struct heap *heap, unsigned class, unsigned *adopt
   return heap_adopt(heap, class);
 }
 
-/* NULL: a fresh slab of *wanted is needed. Lock held. */
-static struct block *alloc_locked(struct heap *heap, unsigned class, bool *zeroed, unsigned *wanted,
+/* What a request cannot have under the lock. */
+struct need {
+  unsigned class;                 /* a fresh slab of it, if unpark is 0 */
+  uint32_t unpark;                /* so many bytes of parked pages are to be taken again: the limit is to be asked */
+  bool admitted;                  /* it was */
+  struct limit_request request;
+};
+
+/* False: the limit is to be asked first. */
+static bool take_parked(struct heap *heap, struct slab *slab, struct need *need) {
+  need->unpark = 0;
+  if (limit_is_set && !need->admitted) {
+    need->unpark = heap_unpark_bytes(slab, false);
+    return false;
+  }
+  heap_unpark(heap, slab, false);
+  limit_done(&need->request);
+  need->admitted = false;
+  need->request = (struct limit_request){ 0, 0, false };
+  return true;
+}
+
+/* NULL: something is needed. Lock held. */
+static struct block *alloc_locked(struct heap *heap, unsigned class, bool *zeroed, struct need *need,
                                   struct heap_leftovers *left) {
   unsigned adoptions = 0;
   for (;;) {
-    unsigned serving = *wanted = heap_serving_class(heap, class);
+    unsigned serving = need->class = heap_serving_class(heap, class);
     struct slab *slab = heap->current[serving];
     if (slab == NULL) {
       if (heap_samples(heap) && heap_sample_is_due(heap, serving)) return HEAP_SAMPLE_DUE;
@@ -293,34 +315,54 @@ static struct block *alloc_locked(struct heap *heap, unsigned class, bool *zeroe
       heap_table_point(heap, class, slab);
       return block;
     }
-    if (slab->parked_blocks != 0) heap_unpark(heap, slab, false);
-    else heap_leave_current(heap, slab, 0);
+    if (slab->parked_blocks == 0) heap_leave_current(heap, slab, 0);
+    else if (!take_parked(heap, slab, need)) return NULL;
   }
 }
 
 /* --- requests --- */
 
+/* Each is called with the lock held and returns with it; false: there is no memory, and no lock is held. What changes meanwhile
+   is seen by alloc_locked. */
+static bool make_slab(struct heap *heap, const struct need *need, struct heap_leftovers *left) {
+  if (heap->kept_units > 0) heap_reuse_empty(heap, size_classes[need->class].units, left);
+  lock_release(&heap->lock);
+  heap_finish(left);
+  struct slab *slab = slab_create(heap, need->class);
+  if (slab == NULL) return false;
+  if (unlikely(option.bigcache_l25 != 0) && is_bigcache_class(need->class)) place_add(PLACE_BIGCACHE, EVENT_MISSES, 1);
+  lock_acquire(&heap->lock);
+  all_link(heap, slab);
+  note_growth(heap, slab->units);
+  make_current(heap, slab);
+  slab_set_owner(slab, heap->owner);
+  return true;
+}
+
+static HAK_NOINLINE bool ask_for_parked(struct heap *heap, struct need *need, struct heap_leftovers *left) {
+  lock_release(&heap->lock);
+  heap_finish(left);
+  need->admitted = limit_admit(&need->request, need->unpark, 0);
+  need->unpark = 0;
+  if (!need->admitted) return false;
+  lock_acquire(&heap->lock);
+  return true;
+}
+
 struct block *heap_alloc(struct heap *heap, unsigned class_index, bool *zeroed) {
   bool fresh = false;
-  unsigned wanted;
+  struct need need = { 0 };
   struct heap_leftovers left = { NULL, NULL };
   lock_acquire(&heap->lock);
   struct block *block;
-  while ((block = alloc_locked(heap, class_index, &fresh, &wanted, &left)) == NULL) {
-    if (heap->kept_units > 0) heap_reuse_empty(heap, size_classes[wanted].units, &left);
-    lock_release(&heap->lock);
-    heap_finish(&left);
-    struct slab *slab = slab_create(heap, wanted);
-    if (slab == NULL) return NULL;
-    if (unlikely(option.bigcache_l25 != 0) && is_bigcache_class(wanted)) place_add(PLACE_BIGCACHE, EVENT_MISSES, 1);
-    lock_acquire(&heap->lock);
-    all_link(heap, slab);
-    note_growth(heap, slab->units);
-    make_current(heap, slab);
-    slab_set_owner(slab, heap->owner);
-  }
+  while ((block = alloc_locked(heap, class_index, &fresh, &need, &left)) == NULL)
+    if (!(unlikely(need.unpark != 0) ? ask_for_parked(heap, &need, &left) : make_slab(heap, &need, &left))) {
+      limit_done(&need.request);
+      return NULL;
+    }
   lock_release(&heap->lock);
   heap_finish(&left);
+  limit_done(&need.request);
   heap_tick(heap);
   if (zeroed != NULL) *zeroed = fresh;
   return block;
@@ -338,7 +380,11 @@ static HAK_NOINLINE void current_event(struct heap *heap, struct slab *slab) {
   heap_count_current_frees(heap, slab);
   if (heap_samples(heap)) heap_sample_event(heap, slab);
   else slab_arm(slab, heap_current_countdown(heap));
-  if (slab->parked_blocks != 0 && busy) heap_unpark(heap, slab, true);
+  if (slab->parked_blocks != 0 && busy) {
+    struct limit_request request = { 0, 0, false };
+    if (limit_admit_spare(&request, heap_unpark_bytes(slab, true))) heap_unpark(heap, slab, true);
+    limit_done(&request);
+  }
   slab->event_ms = (uint32_t)now_ms;
   lock_release(&heap->lock);
   heap_sample_follow(heap);
@@ -383,7 +429,7 @@ static HAK_NOINLINE void tick(struct heap *heap) {
   heap_drain_pending(heap, TICK_DRAIN_SLABS);
   uint64_t now_ms = os_now_ms(), before_ms = heap->clock_ms;
   heap->clock_ms = now_ms;
-  if (unlikely(heap->packs_seen != (uint8_t)__atomic_load_n(&limit_packs, __ATOMIC_RELAXED))) heap_pack(heap, true);
+  if (unlikely(heap->packs_seen != (uint8_t)__atomic_load_n(&limit_packs, __ATOMIC_RELAXED))) heap_pack(heap, LIMIT_OWN_HEAP);
   long delay_ms = knob_get(KNOB_PURGE_DELAY_MS);
   ace_count_tick(&heap->kept_told, load_racy(&heap->kept_units));
   if (delay_ms >= 0 && now_ms - heap->looked_ms > (uint64_t)delay_ms) {

@@ -6,6 +6,7 @@
 #ifndef HAKMEM_HEAP_H
 #define HAKMEM_HEAP_H
 
+#include "limit.h"
 #include "lock.h"
 #include "patience.h"
 #include "slab_queue.h"
@@ -151,9 +152,10 @@ void heap_forget_slab(struct heap *heap, struct slab *slab);
 /* heap_park.c: pages of slabs that hold blocks in use. So many bytes of a slab of it were parked, and so many
    are now. Lock of the heap. */
 void heap_count_parked(struct heap *heap, uint32_t before, uint32_t after);
-/* Its list has run out, or all: blocks of parked pages go on it.
-   Lock of the heap. */
+/* Its list has run out, or all: blocks of parked pages go on it. They are held again: heap_unpark_bytes at most, which are to
+   be asked for (limit.h). Lock of the heap. */
 void heap_unpark(struct heap *heap, struct slab *slab, bool all);
+uint32_t heap_unpark_bytes(const struct slab *slab, bool all);
 /* Slabs looked at in time with the clock, a bounded number (true: some had pages that went back, there may be more); or
    because too many wait. No lock is held, here and below. */
 bool heap_park_tick(struct heap *heap, uint64_t now_ms);
@@ -173,12 +175,13 @@ HAK_INLINE void heap_park_leave(struct heap *heap, struct slab *slab) {
   slab->waiting = 0;
 }
 /* heap_pack.c: near the memory limit. Gives back what the heap's own thread can: current slabs that are not needed, pages of those in
-   use, slabs whose threads are gone. thorough: also of slabs that have been looked at. */
-void heap_pack(struct heap *heap, bool thorough);
+   use, slabs whose threads are gone. LIMIT_OWN_RECENT: only of slabs that have not been looked at since; LIMIT_EVERYBODY: all
+   that are gone, else a bounded number. */
+void heap_pack(struct heap *heap, enum limit_scope scope);
 /* EMPTY slabs of all other heaps, whose threads may be asleep; own may be NULL. */
 void heap_pack_others(const struct heap *own);
-/* Takes a bounded number of slabs whose thread is gone, PARTIAL, to be packed like the heap's own. */
-void heap_adopt_idle(struct heap *heap, unsigned limit);
+/* Takes so many slabs whose thread is gone, to be packed like the heap's own; returns how many there were. */
+unsigned heap_adopt_idle(struct heap *heap, unsigned limit);
 /* Units of its slabs without those that are parked. */
 HAK_INLINE uint32_t heap_resident_units(const struct heap *heap) {
   return load_racy(&heap->bytes_units) - load_racy(&heap->parked_units);

@@ -43,9 +43,13 @@ void heap_release_empty(struct heap *heap, uint64_t now_ms, bool all) {
   heap_finish(&left);
 }
 
-/* Adopted to be packed: PARTIAL, also one that has only room to carve, or EMPTY. */
+/* Adopted to be packed: PARTIAL, also one that has only room to carve, EMPTY, or FULL. */
 static void file_adopted(struct heap *heap, struct slab *slab) {
   bool empty = slab->used == 0;
+  if (slab->used == slab->capacity) {
+    slab_arm(slab, heap_requeue_count(slab));
+    return;
+  }
   slab->state = empty ? SLAB_EMPTY : SLAB_PARTIAL;
   heap_enqueue(heap, slab, !empty);
   slab_arm(slab, empty ? UINT32_MAX : slab->used);
@@ -60,17 +64,15 @@ static void file_adopted(struct heap *heap, struct slab *slab) {
   counter_add(COUNT_BIGCACHE_BYTES, slab->block_size);
 }
 
-void heap_adopt_idle(struct heap *heap, unsigned limit) {
+unsigned heap_adopt_idle(struct heap *heap, unsigned limit) {
+  unsigned adopted = 0;
   lock_acquire(&heap->lock);
   for (unsigned class = 0; class < CLASS_COUNT; class++) {
     struct slab *slab;
-    while (limit > 0 && (slab = heap_adopt(heap, class)) != NULL) {
-      limit--;
-      file_adopted(heap, slab);
-      if (slab->used == slab->capacity) break;   /* those behind it are full too */
-    }
+    for (; adopted < limit && (slab = heap_adopt(heap, class)) != NULL; adopted++) file_adopted(heap, slab);
   }
   lock_release(&heap->lock);
+  return adopted;
 }
 
 /* Changes with each free, and with nearly every request. */

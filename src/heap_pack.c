@@ -9,15 +9,20 @@
 #include "os.h"
 #include "remote.h"
 
-enum { ADOPT_SLABS = 64 };   /* whose thread is gone, by one pass */
+enum { ADOPT_SLABS = 64 };   /* whose thread is gone, in one go */
 
-void heap_pack(struct heap *heap, bool thorough) {
+/* What the heap of sampled blocks adopts no thread could take blocks from any more. */
+static void adopt(struct heap *heap, enum limit_scope scope) {
+  if ((heap->owner & ~OWNER_SLOW) == OWNER_PROFILE) return;
+  while (heap_adopt_idle(heap, ADOPT_SLABS) == ADOPT_SLABS && scope == LIMIT_EVERYBODY) {}
+}
+
+void heap_pack(struct heap *heap, enum limit_scope scope) {
   heap->packs_seen = (uint8_t)__atomic_load_n(&limit_packs, __ATOMIC_RELAXED);
   heap_retire_idle(heap, true);
-  /* What the heap of sampled blocks adopts no thread could take blocks from any more. */
-  if ((heap->owner & ~OWNER_SLOW) != OWNER_PROFILE) heap_adopt_idle(heap, ADOPT_SLABS);
-  if (thorough) heap_park_all(heap);
-  else heap_park_waiting(heap);
+  adopt(heap, scope);
+  if (scope == LIMIT_OWN_RECENT) heap_park_waiting(heap);
+  else heap_park_all(heap);
   heap_release_empty(heap, os_now_ms(), true);
 }
 

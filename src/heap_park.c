@@ -48,6 +48,12 @@ void heap_unpark(struct heap *heap, struct slab *slab, bool all) {
   heap->ticks = HEAP_TICK_PERIOD;   /* the clock is read at the end of the slow path: soon after they were parked? */
 }
 
+/* A granule with the start of a block, and those that its last block reaches into. */
+uint32_t heap_unpark_bytes(const struct slab *slab, bool all) {
+  uint32_t parked = slab_parked_bytes(slab), some = (2u << slab_granule_shift(slab)) + slab->block_size;
+  return all || some > parked ? parked : some;
+}
+
 /* Those taken back soon would better have been kept. */
 static void note_regret(struct heap *heap, uint64_t now_ms) {
   uint32_t pages = heap->unparked_pages;

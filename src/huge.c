@@ -354,7 +354,7 @@ void *huge_alloc(size_t size, size_t alignment, bool *zeroed) {
   alignment = max_size(alignment, UNIT_SIZE);
   limit_reserve(&request, size, size);   /* before anything is taken out of a cache, and so not counted for a moment */
   struct huge *huge = take_or_map(size, alignment, &request);
-  if (unlikely(huge == NULL)) {
+  if (unlikely(huge == NULL) && !request.withdrawn) {   /* the limit would have had it go back already */
     give_everything_back();
     huge = take_or_map(size, alignment, &request);
   }

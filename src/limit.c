@@ -1,6 +1,6 @@
 /* limit.c - see limit.h. */
 #include <config.h>
-#include "limit.h"
+#include "limit_inside.h"
 
 #include "align.h"
 #include "cgroup.h"
@@ -17,26 +17,15 @@ enum {
   FRUITLESS_MAX = 3,                        /* doublings of the step: a quarter of the limit */
   FRUITFUL_SHARE = 2,                       /* a pass has found enough if it was half a step */
   NEAR_SHARE = 4,                           /* of a step: what is held has to grow by at least so much */
-  THOROUGH_MS = 10,                         /* between passes that look at everything again, for requests that fail */
   AUTO_GROUP_SHARE = 8, AUTO_SPACE_SHARE = 4   /* auto: of the group, and of address space, for what is not malloc's */
 };
 
 HAK_CONSTANT uint64_t limit_bytes[LIMIT_MEASURES];
 HAK_CONSTANT bool limit_is_set;
-HAK_CONSTANT void (*limit_relieve)(enum limit_stage stage, bool thorough);
+HAK_CONSTANT void (*limit_relieve)(enum limit_stage stage, enum limit_scope scope);
 uint32_t limit_stage_seen;
 uint32_t limit_packs;
-
-/* Atomic, relaxed: who reads an old value makes a pass too many or too few. Touched only with a limit. */
-static HAK_SPARSE struct {
-  uint64_t reserved[LIMIT_MEASURES];   /* and in no counter yet */
-  uint64_t doubtful[LIMIT_MEASURES];   /* of reserved: will be refused perhaps, counts for its own thread only */
-  uint64_t next[LIMIT_MEASURES];      /* reached: a pass is due */
-  uint64_t passes, refused;           /* counts for the report */
-  uint32_t fruitless;                 /* passes that found little, one after the other */
-  uint32_t thorough_ms;               /* when a pass last looked at everything; low bits of the clock */
-  uint32_t told;                      /* the line about needing more has been printed */
-} state;
+HAK_SPARSE struct limit_state limit_state;
 
 /* ---- arithmetic */
 
@@ -45,9 +34,6 @@ enum limit_stage limit_stage_of(uint64_t total, uint64_t limit) {
   if (total > limit - limit / EAGER_SHARE) return LIMIT_EAGER;
   return total > limit - limit / CACHES_SHARE ? LIMIT_CACHES : LIMIT_CALM;
 }
-
-static uint64_t higher(uint64_t a, uint64_t b) { return a > b ? a : b; }
-static uint64_t less(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
 
 uint64_t limit_step(uint64_t limit) { return higher(limit / STEP_SHARE, STEP_MIN); }
 
@@ -69,24 +55,21 @@ static uint64_t mapped_now(uint64_t cached) {
   return counter_get(COUNT_COMMITTED_BYTES) + counter_get(COUNT_HUGE_LIVE_BYTES) + cached + metadata_bytes();
 }
 
-static size_t size_of(const struct limit_request *own, enum limit_measure measure) {
-  return measure == LIMIT_HELD ? own->held : own->mapped;
-}
-
-static uint64_t total_now(const struct limit_request *own, enum limit_measure measure) {
+/* Claims are read before the counters: what moves from the ones to the others, in limit_end, may be seen in both, but not in
+   neither. Acquire: pairs with the release there. */
+uint64_t limit_total(const struct limit_request *own, enum limit_measure measure) {
+  uint64_t claimed = __atomic_load_n(&limit_state.claimed[measure], __ATOMIC_ACQUIRE);
   uint64_t cached = mapping_cache_bytes();
-  uint64_t now = measure == LIMIT_HELD ? held_now(cached) : mapped_now(cached);
-  uint64_t doubtful = __atomic_load_n(&state.doubtful[measure], __ATOMIC_RELAXED);
-  now += less(__atomic_load_n(&state.reserved[measure], __ATOMIC_RELAXED), doubtful);
-  return own != NULL && own->doubtful ? now + size_of(own, measure) : now;
+  uint64_t now = claimed + (measure == LIMIT_HELD ? held_now(cached) : mapped_now(cached));
+  return own != NULL && own->withdrawn ? now + size_of(own, measure) : now;
 }
 
 /* The later one of both measures'. */
-static enum limit_stage stage_now(const struct limit_request *own) {
+enum limit_stage limit_stage_with(const struct limit_request *own) {
   enum limit_stage stage = LIMIT_CALM;
   for (enum limit_measure m = LIMIT_HELD; m < LIMIT_MEASURES; m++) {
     if (limit_bytes[m] == 0) continue;
-    enum limit_stage its = limit_stage_of(total_now(own, m), limit_bytes[m]);
+    enum limit_stage its = limit_stage_of(limit_total(own, m), limit_bytes[m]);
     if (its > stage) stage = its;
   }
   __atomic_store_n(&limit_stage_seen, (uint32_t)stage, __ATOMIC_RELAXED);
@@ -99,108 +82,110 @@ static enum limit_stage stage_now(const struct limit_request *own) {
 static void postpone(const struct limit_request *own, unsigned fruitless) {
   for (enum limit_measure m = LIMIT_HELD; m < LIMIT_MEASURES; m++)
     if (limit_bytes[m] != 0)
-      __atomic_store_n(&state.next[m], limit_next(total_now(own, m), limit_bytes[m], fruitless), __ATOMIC_RELAXED);
+      __atomic_store_n(&limit_state.next[m], limit_next(limit_total(own, m), limit_bytes[m], fruitless), __ATOMIC_RELAXED);
 }
 
 /* What is held has reached what was set. If it has fallen far below, the next pass comes sooner again. */
-static bool is_due(const struct limit_request *own) {
+bool limit_is_due(const struct limit_request *own) {
   bool due = false;
-  unsigned fruitless = __atomic_load_n(&state.fruitless, __ATOMIC_RELAXED);
+  unsigned fruitless = __atomic_load_n(&limit_state.fruitless, __ATOMIC_RELAXED);
   for (enum limit_measure m = LIMIT_HELD; m < LIMIT_MEASURES; m++) {
     if (limit_bytes[m] == 0) continue;
-    uint64_t total = total_now(own, m), next = __atomic_load_n(&state.next[m], __ATOMIC_RELAXED);
+    uint64_t total = limit_total(own, m), next = __atomic_load_n(&limit_state.next[m], __ATOMIC_RELAXED);
     due |= total > next;
     if (limit_next(total, limit_bytes[m], fruitless) + limit_step(limit_bytes[m]) > next) continue;
-    __atomic_store_n(&state.next[m], limit_next(total, limit_bytes[m], 0), __ATOMIC_RELAXED);
-    __atomic_store_n(&state.fruitless, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&limit_state.next[m], limit_next(total, limit_bytes[m], 0), __ATOMIC_RELAXED);
+    __atomic_store_n(&limit_state.fruitless, 0, __ATOMIC_RELAXED);
   }
   return due;
 }
 
-static void tell_once(uint64_t total, uint64_t limit) {
-  if (__atomic_exchange_n(&state.told, 1, __ATOMIC_RELAXED) != 0) return;
-  message_print(MESSAGE_ERROR, "memory limit of %llu KiB: %llu KiB are needed, and nothing more can be given back%s",
-                (unsigned long long)limit / KIB, (unsigned long long)total / KIB,
-                option.memory_limit_hard ? "; requests fail" : "");
-}
-
-/* Stage by stage, while what is held is still that near the limit. */
-static void make_pass(const struct limit_request *own, bool thorough) {
-  uint64_t before = total_now(own, LIMIT_HELD);
-  unsigned fruitless = __atomic_load_n(&state.fruitless, __ATOMIC_RELAXED);
+void limit_make_pass(const struct limit_request *own) {
+  uint64_t before = limit_total(own, LIMIT_HELD);
+  unsigned fruitless = __atomic_load_n(&limit_state.fruitless, __ATOMIC_RELAXED);
   postpone(own, fruitless);   /* other threads that come meanwhile go on */
-  __atomic_fetch_add(&state.passes, 1, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&limit_state.passes, 1, __ATOMIC_RELAXED);
   enum limit_stage done = LIMIT_CALM;
-  while (done < stage_now(own)) limit_relieve(++done, thorough);
+  while (done < limit_stage_with(own)) limit_relieve(++done, LIMIT_EVERYBODY);
   if (done == LIMIT_PACK) __atomic_fetch_add(&limit_packs, 1, __ATOMIC_RELAXED);
-  uint64_t after = total_now(own, LIMIT_HELD), step = limit_step(higher(limit_bytes[LIMIT_HELD], limit_bytes[LIMIT_MAPPED]));
+  uint64_t after = limit_total(own, LIMIT_HELD), step = limit_step(higher(limit_bytes[LIMIT_HELD], limit_bytes[LIMIT_MAPPED]));
   fruitless = less(before, after) >= step / FRUITFUL_SHARE ? 0 : fruitless + (fruitless < FRUITLESS_MAX);
-  __atomic_store_n(&state.fruitless, fruitless, __ATOMIC_RELAXED);
+  __atomic_store_n(&limit_state.fruitless, fruitless, __ATOMIC_RELAXED);
   postpone(own, fruitless);
 }
 
-/* True: what is held is over the limit after everything else has gone. */
-static bool is_over(const struct limit_request *own) {
+bool limit_is_over(const struct limit_request *own) {
   for (enum limit_measure m = LIMIT_HELD; m < LIMIT_MEASURES; m++) {
-    uint64_t total = limit_bytes[m] == 0 ? 0 : total_now(own, m);
-    if (total <= limit_bytes[m]) continue;
-    tell_once(total, limit_bytes[m]);
-    return true;
+    if (limit_bytes[m] == 0) continue;
+    /* Twice: a span that goes from one counter to another meanwhile is missed once at most. */
+    uint64_t total = limit_total(own, m);
+    total = higher(total, limit_total(own, m));
+    if (total > limit_bytes[m]) return true;
   }
   return false;
 }
 
-/* Requests that fail may be many, one after the other: most of these passes look at what is new only. */
-static void make_last_pass(const struct limit_request *own) {
-  uint32_t now_ms = (uint32_t)os_now_ms();
-  bool thorough = now_ms - __atomic_load_n(&state.thorough_ms, __ATOMIC_RELAXED) >= THOROUGH_MS;
-  if (thorough) __atomic_store_n(&state.thorough_ms, now_ms, __ATOMIC_RELAXED);
-  make_pass(own, thorough);
+void limit_tell(const struct limit_request *own) {
+  for (enum limit_measure m = LIMIT_HELD; m < LIMIT_MEASURES; m++) {
+    uint64_t total = limit_bytes[m] == 0 ? 0 : limit_total(own, m);
+    if (total <= limit_bytes[m]) continue;
+    if (__atomic_exchange_n(&limit_state.told, 1, __ATOMIC_RELAXED) != 0) return;
+    message_print(MESSAGE_ERROR, "memory limit of %llu KiB: %llu KiB are needed, and nothing more can be given back%s",
+                  (unsigned long long)limit_bytes[m] / KIB, (unsigned long long)total / KIB,
+                  option.memory_limit_hard ? "; requests fail" : "");
+    return;
+  }
+}
+
+static bool ask_soft(struct limit_request *own) {
+  bool passed = limit_is_due(own);
+  if (passed) limit_make_pass(own);
+  if (limit_stage_with(own) == LIMIT_PACK && passed) limit_tell(own);   /* where others see the stage fall, too */
+  return true;
+}
+
+/* ---- requests */
+
+void limit_claim(struct limit_request *own) {
+  if (!own->withdrawn) return;
+  own->withdrawn = false;
+  for (enum limit_measure m = LIMIT_HELD; m < LIMIT_MEASURES; m++)
+    __atomic_fetch_add(&limit_state.claimed[m], size_of(own, m), __ATOMIC_RELAXED);
 }
 
 void limit_begin(struct limit_request *request, size_t held, size_t mapped) {
-  *request = (struct limit_request){ held, mapped, false };
-  __atomic_fetch_add(&state.reserved[LIMIT_HELD], held, __ATOMIC_RELAXED);
-  __atomic_fetch_add(&state.reserved[LIMIT_MAPPED], mapped, __ATOMIC_RELAXED);
+  *request = (struct limit_request){ held, mapped, true };
+  if (option.memory_limit_hard == 0 || !limit_is_hopeless(request)) limit_claim(request);
 }
 
-/* A request that may be refused is no reason to refuse those of others meanwhile: its passes take milliseconds. */
-static void doubt(struct limit_request *own, bool doubtful) {
-  if (own->doubtful == doubtful) return;
-  own->doubtful = doubtful;
-  for (enum limit_measure m = LIMIT_HELD; m < LIMIT_MEASURES; m++)
-    __atomic_fetch_add(&state.doubtful[m], doubtful ? (uint64_t)size_of(own, m) : -(uint64_t)size_of(own, m), __ATOMIC_RELAXED);
+bool limit_ask(struct limit_request *own) { return option.memory_limit_hard != 0 ? limit_ask_hard(own) : ask_soft(own); }
+
+bool limit_ask_spare(struct limit_request *own) {
+  limit_claim(own);
+  return limit_stage_with(own) == LIMIT_CALM;
 }
 
-bool limit_ask(struct limit_request *own) {
-  bool hard = option.memory_limit_hard != 0, passed = is_due(own);
-  if (hard && (passed || stage_now(own) == LIMIT_PACK)) doubt(own, true);
-  if (passed) make_pass(own, true);
-  else if (hard && stage_now(own) == LIMIT_PACK) make_last_pass(own);
-  doubt(own, false);   /* it counts again, and only then it is seen whether there is room for all that do */
-  if (stage_now(own) < LIMIT_PACK || (!passed && !hard) || !is_over(own) || !hard) return true;
-  doubt(own, true);
-  return false;
+bool limit_ask_reached(size_t held) {
+  struct limit_request request = { held, 0, true };
+  return option.memory_limit_hard != 0 && limit_is_over(&request);
 }
 
+/* Release: what has been claimed is in the counters by now; pairs with the acquire in limit_total. */
 void limit_end(const struct limit_request *request) {
-  if (request->doubtful) {
-    __atomic_fetch_sub(&state.doubtful[LIMIT_HELD], request->held, __ATOMIC_RELAXED);
-    __atomic_fetch_sub(&state.doubtful[LIMIT_MAPPED], request->mapped, __ATOMIC_RELAXED);
-  }
-  __atomic_fetch_sub(&state.reserved[LIMIT_HELD], request->held, __ATOMIC_RELAXED);
-  __atomic_fetch_sub(&state.reserved[LIMIT_MAPPED], request->mapped, __ATOMIC_RELAXED);
+  if (request->withdrawn) return;
+  __atomic_fetch_sub(&limit_state.claimed[LIMIT_HELD], request->held, __ATOMIC_RELEASE);
+  __atomic_fetch_sub(&limit_state.claimed[LIMIT_MAPPED], request->mapped, __ATOMIC_RELEASE);
 }
 
 void limit_count_refusal(void) {
-  if (option.memory_limit_hard && limit_is_set) __atomic_fetch_add(&state.refused, 1, __ATOMIC_RELAXED);
+  if (option.memory_limit_hard && limit_is_set) __atomic_fetch_add(&limit_state.refused, 1, __ATOMIC_RELAXED);
 }
 
 struct limit_figures limit_figures(void) {
   struct limit_figures figures = { limit_bytes[LIMIT_HELD], limit_bytes[LIMIT_MAPPED], 0, 0 };
   if (!limit_is_set) return figures;
-  figures.passes = __atomic_load_n(&state.passes, __ATOMIC_RELAXED);
-  figures.refused = __atomic_load_n(&state.refused, __ATOMIC_RELAXED);
+  figures.passes = __atomic_load_n(&limit_state.passes, __ATOMIC_RELAXED);
+  figures.refused = __atomic_load_n(&limit_state.refused, __ATOMIC_RELAXED);
   return figures;
 }
 
@@ -213,7 +198,7 @@ static uint64_t keep_room(uint64_t in_use, uint64_t limit) {
 }
 
 size_t limit_cache_room_now(void) {
-  if (stage_now(NULL) == LIMIT_CALM) return SIZE_MAX;
+  if (limit_stage_with(NULL) == LIMIT_CALM) return SIZE_MAX;
   uint64_t room = SIZE_MAX, dirty = counter_get(COUNT_DIRTY_BYTES);
   if (limit_bytes[LIMIT_HELD] != 0) room = less(keep_room(less(held_now(0), dirty), limit_bytes[LIMIT_HELD]), dirty);
   if (limit_bytes[LIMIT_MAPPED] != 0) {
@@ -224,7 +209,7 @@ size_t limit_cache_room_now(void) {
 }
 
 size_t limit_dirty_room_now(void) {
-  if (stage_now(NULL) < LIMIT_EAGER || limit_bytes[LIMIT_HELD] == 0) return SIZE_MAX;
+  if (limit_stage_with(NULL) < LIMIT_EAGER || limit_bytes[LIMIT_HELD] == 0) return SIZE_MAX;
   uint64_t cached = mapping_cache_bytes(), in_use = less(held_now(0), counter_get(COUNT_DIRTY_BYTES));
   uint64_t room = higher(less(keep_room(in_use, limit_bytes[LIMIT_HELD]), cached), limit_step(limit_bytes[LIMIT_HELD]));
   return (size_t)(room < SIZE_MAX ? room : SIZE_MAX);
@@ -255,7 +240,7 @@ void limit_init(void) {
   for (enum limit_measure m = LIMIT_HELD; m < LIMIT_MEASURES; m++) {
     if (limit_bytes[m] == 0) continue;
     limit_is_set = true;
-    state.next[m] = limit_next(0, limit_bytes[m], 0);
+    limit_state.next[m] = limit_next(0, limit_bytes[m], 0);
     message_print(MESSAGE_INFO, "memory limit: %llu KiB %s", (unsigned long long)limit_bytes[m] / KIB,
                   m == LIMIT_HELD ? "held" : "mapped");
   }
@@ -265,8 +250,5 @@ void limit_init(void) {
 /* Threads that were about to take memory are not here. */
 void limit_fork_child(void) {
   if (!limit_is_set) return;
-  for (enum limit_measure m = LIMIT_HELD; m < LIMIT_MEASURES; m++) {
-    __atomic_store_n(&state.reserved[m], 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&state.doubtful[m], 0, __ATOMIC_RELAXED);
-  }
+  for (enum limit_measure m = LIMIT_HELD; m < LIMIT_MEASURES; m++) __atomic_store_n(&limit_state.claimed[m], 0, __ATOMIC_RELAXED);
 }

@@ -24,17 +24,24 @@ enum limit_stage {
 /* Bytes for each measure, 0: no limit. Constant after the start. */
 extern HAK_HIDDEN uint64_t limit_bytes[LIMIT_MEASURES];
 extern HAK_HIDDEN bool limit_is_set;
-/* Gives back what belongs to a stage. thorough: also looks at what has been looked at before. Set once at start. No lock is
-   held, but that of profiles perhaps. */
-extern void (*limit_relieve)(enum limit_stage stage, bool thorough);
+/* From whom. */
+enum limit_scope {
+  LIMIT_OWN_RECENT,   /* the calling thread's heap, what it has not been asked for before; its free spans stay free spans */
+  LIMIT_OWN_HEAP,     /* all of it */
+  LIMIT_EVERYBODY
+};
+/* Gives back what belongs to a stage. Set once at start. No lock is held, but that of profiles perhaps. */
+extern void (*limit_relieve)(enum limit_stage stage, enum limit_scope scope);
 
 /* At start: as the options have it. */
 void limit_init(void);
 
-/* What has been reserved and is in no counter yet; zeros: nothing. */
-struct limit_request { size_t held, mapped; bool doubtful; };   /* doubtful: others do not count it */
+/* What is about to be held and is in no counter yet; zeros: nothing. withdrawn: others do not count it. */
+struct limit_request { size_t held, mapped; bool withdrawn; };
 void limit_begin(struct limit_request *request, size_t held, size_t mapped);
 bool limit_ask(struct limit_request *own);
+bool limit_ask_spare(struct limit_request *own);
+bool limit_ask_reached(size_t held);
 void limit_end(const struct limit_request *request);
 
 /* So many bytes more are to be held, and mapped: from now on they count. */
@@ -49,6 +56,14 @@ HAK_INLINE bool limit_admit(struct limit_request *request, size_t held, size_t m
   limit_reserve(request, held, mapped);
   return limit_check(request);
 }
+/* The same for what can be done without, and with a lock held: true if nothing is to be given back for it. */
+HAK_INLINE bool limit_admit_spare(struct limit_request *request, size_t held) {
+  if (likely(!limit_is_set)) return true;
+  limit_begin(request, held, 0);
+  return limit_ask_spare(request);
+}
+/* A hard limit would refuse so many bytes more. */
+HAK_INLINE bool limit_is_reached(size_t held) { return unlikely(limit_is_set) && limit_ask_reached(held); }
 /* It is in the counters, or will not be. */
 HAK_INLINE void limit_done(const struct limit_request *request) {
   if (unlikely(limit_is_set)) limit_end(request);

@@ -6,7 +6,7 @@ core_headers = \
   src/os.h src/os_call.h src/os_file.h \
   src/cgroup.h src/conf.h src/constant.h src/counters.h src/knobs.h src/libc_door.h src/option_table.h src/options.h src/trace.h \
   src/ace_decide.h src/metadata.h src/size_class.h src/tally.h \
-  src/ace.h src/limit.h src/mapping_cache.h src/patience.h src/profile_draw.h src/purge.h \
+  src/ace.h src/limit.h src/limit_inside.h src/mapping_cache.h src/patience.h src/profile_draw.h src/purge.h \
   src/huge.h src/registry.h src/slab.h src/slab_queue.h src/superslab.h \
   src/heap.h src/heap_inside.h src/heap_sample.h src/remote.h \
   src/bad_free.h src/figures.h src/figures_file.h src/fork.h src/process.h src/profile.h src/profile_file.h \
@@ -23,7 +23,7 @@ core_sources = \
   src/cgroup.c src/conf.c src/conf_file.c src/counters.c src/knobs.c src/trace.c \
   src/options.c src/option_table.c src/option_read.c src/option_complain.c \
   src/ace_decide.c src/size_class.c src/tally.c \
-  src/ace.c src/limit.c src/mapping_cache.c src/patience.c src/profile_draw.c src/purge.c \
+  src/ace.c src/limit.c src/limit_hard.c src/mapping_cache.c src/patience.c src/profile_draw.c src/purge.c \
   src/huge.c src/registry.c src/slab.c src/slab_park.c src/superslab.c \
   src/abandoned.c src/heap.c src/heap_keep.c src/heap_table.c src/heap_park.c src/heap_pack.c src/heap_life.c src/heap_sample.c src/heap_sums.c src/remote.c \
   src/bad_free.c src/foreign.c src/fork.c src/figures.c src/process.c src/profile.c src/profile_file.c \

@@ -88,7 +88,7 @@ size_t thread_reclaim(void) {
   return huge_trim() + superslab_trim(0);
 }
 
-void thread_relieve(enum limit_stage stage, bool thorough) {
+void thread_relieve(enum limit_stage stage, enum limit_scope scope) {
   struct heap *heap = thread_heap();
   if (stage == LIMIT_CACHES) {
     huge_trim();
@@ -97,9 +97,10 @@ void thread_relieve(enum limit_stage stage, bool thorough) {
   if (heap != NULL) {
     remote_flush(heap);
     heap_drain_pending(heap, UINT32_MAX);
-    if (stage == LIMIT_PACK) heap_pack(heap, thorough);
+    if (stage == LIMIT_PACK) heap_pack(heap, scope);
     heap_release_empty(heap, os_now_ms(), true);
   }
+  if (scope != LIMIT_EVERYBODY) return;
   if (stage == LIMIT_PACK) heap_pack_others(heap);
   superslab_trim(0);
 }

@@ -35,7 +35,7 @@ void thread_give_back(void);
 /* The kernel gave no more: everything that is kept goes back to it, as far as this thread can; returns bytes. */
 size_t thread_reclaim(void);
 /* What is held is near its limit (limit.h). */
-void thread_relieve(enum limit_stage stage, bool thorough);
+void thread_relieve(enum limit_stage stage, enum limit_scope scope);
 /* In the child of fork. */
 void thread_fork_child(void);
 

@@ -12,16 +12,18 @@ enum { LIMIT = 1 << 30 };
 
 /* What the passes did: the stages in order, and how much each stage gives back of what is held. */
 static struct {
-  unsigned calls, thorough;
+  unsigned calls, own, everybody;   /* by scope */
   enum limit_stage last, order[64];
-  uint64_t gives[LIMIT_PACK + 1];
+  uint64_t gives[LIMIT_PACK + 1], own_gives;
 } relief;
 
-static void relieve(enum limit_stage stage, bool thorough) {
+static void relieve(enum limit_stage stage, enum limit_scope scope) {
   require(stage >= LIMIT_CACHES && stage <= LIMIT_PACK);
+  bool own = scope != LIMIT_EVERYBODY;
   relief.order[relief.calls++ % 64] = relief.last = stage;
-  relief.thorough += thorough;
-  uint64_t gives = relief.gives[stage];
+  relief.own += own;
+  relief.everybody += !own;
+  uint64_t gives = own ? relief.own_gives : relief.gives[stage];
   if (gives > counter_values[COUNT_SPAN_BYTES]) gives = counter_values[COUNT_SPAN_BYTES];
   counter_values[COUNT_SPAN_BYTES] -= gives;
 }
@@ -128,7 +130,7 @@ START_TEST(stages_follow_each_other_while_they_do_not_suffice) {
   ck_assert_uint_eq(relief.calls, 3);
   ck_assert_int_eq(relief.order[2], LIMIT_PACK);
   ck_assert_uint_eq(limit_packs, packs + 1);
-  ck_assert_uint_eq(relief.thorough, 6);   /* each of them */
+  ck_assert_uint_eq(relief.everybody, 6);   /* each of them */
 }
 END_TEST
 
@@ -185,23 +187,85 @@ START_TEST(a_hard_limit_refuses_after_everything_was_tried) {
   unsigned before = relief.calls;
   ck_assert(!take(1));
   ck_assert_uint_gt(relief.calls, before);    /* each that fails has tried */
-  relief.gives[LIMIT_PACK] = 4 * MIB;
+  relief.own_gives = 4 * MIB;
   ck_assert(take(2 * MIB));
-  relief.gives[LIMIT_PACK] = 0;
+  relief.own_gives = 0;
   counter_sub(COUNT_SPAN_BYTES, LIMIT / 2);   /* and it recovers */
   ck_assert(take(LIMIT / 2));
 }
 END_TEST
 
-/* Requests that fail in a row: most passes look at what is new only. */
-START_TEST(failing_requests_do_not_all_look_at_everything) {
+/* Requests that fail in a row: the own heap is asked each time, others rarely, and the smaller one is not refused for the
+   larger one's sake. */
+START_TEST(failing_requests_do_not_empty_everything_each_time) {
   set_limit(LIMIT, true);
   hold(LIMIT);
   uint64_t started_ms = os_now_ms();
   for (unsigned i = 0; i < 1000; i++) ck_assert(!take(MIB));
   uint64_t elapsed_ms = os_now_ms() - started_ms;
-  ck_assert_uint_le(relief.thorough, 3 * (2 + elapsed_ms / 10) + 6);
-  ck_assert_uint_ge(relief.calls, 1000);
+  ck_assert_uint_eq(relief.own, 1000);
+  ck_assert_uint_le(relief.everybody, 3 * (2 + elapsed_ms / 10));
+  relief.gives[LIMIT_PACK] = MIB;   /* others have some */
+  ck_assert(take(4 * KIB));
+}
+END_TEST
+
+/* In vain once, twice, for ever: the pauses double, to a third of a second. */
+START_TEST(passes_in_vain_become_rare) {
+  set_limit(LIMIT, true);
+  hold(LIMIT);
+  unsigned passes = 0, before = 0;
+  for (uint64_t started_ms = os_now_ms(); os_now_ms() - started_ms < 200; usleep(100)) {
+    ck_assert(!take(MIB));
+    passes += relief.everybody != before;
+    before = relief.everybody;
+  }
+  ck_assert_uint_ge(passes, 2);
+  ck_assert_uint_le(passes, 6);   /* at 0, 10, 30, 70, 150 ms */
+}
+END_TEST
+
+/* What lies in the caches is room, whoever asked in vain before. */
+START_TEST(what_is_kept_free_is_always_given_back) {
+  set_limit(LIMIT, true);
+  hold(LIMIT);
+  ck_assert(!take(MIB));
+  counter_sub(COUNT_SPAN_BYTES, 8 * MIB);
+  counter_add(COUNT_DIRTY_BYTES, 8 * MIB);
+  unsigned before = relief.everybody;
+  for (unsigned i = 0; i < 4; i++) {
+    relief.gives[LIMIT_CACHES] = MIB;   /* of spans: the test's hands cannot empty caches */
+    ck_assert(take(MIB));
+  }
+  ck_assert_uint_eq(relief.everybody, before + 4);
+}
+END_TEST
+
+/* Mappings in use do not go back: nobody's caches are emptied for a request that can never be met. */
+START_TEST(a_hopeless_request_is_refused_at_once) {
+  set_limit(LIMIT, true);
+  hold(LIMIT / 4);
+  ck_assert(!take(LIMIT));
+  counter_add(COUNT_HUGE_LIVE_BYTES, LIMIT / 2);
+  ck_assert(!take(LIMIT / 8 * 5));
+  ck_assert_uint_eq(relief.calls, 0);
+  ck_assert_int_eq(limit_stage(), LIMIT_CALM);
+  ck_assert(take(LIMIT / 16));
+  ck_assert_uint_eq(relief.calls, 0);
+}
+END_TEST
+
+/* What can be done without is never a reason for a pass, and not granted once one would be due. */
+START_TEST(spare_requests_give_nothing_back) {
+  struct limit_request request;
+  set_limit(LIMIT, true);
+  hold(LIMIT / 2);
+  ck_assert(limit_admit_spare(&request, MIB));
+  limit_done(&request);
+  ck_assert(!limit_admit_spare(&request, LIMIT / 2));
+  limit_done(&request);
+  ck_assert(!limit_is_reached(LIMIT / 4) && limit_is_reached(LIMIT / 8 * 5));
+  ck_assert_uint_eq(relief.calls, 0);
 }
 END_TEST
 
@@ -346,7 +410,7 @@ static void *take_and_give(void *argument) {
   return NULL;
 }
 
-static void relieve_nothing(enum limit_stage stage, bool thorough) { (void)stage, (void)thorough; }
+static void relieve_nothing(enum limit_stage stage, enum limit_scope scope) { (void)stage, (void)scope; }
 
 START_TEST(threads_never_pass_a_hard_limit_together) {
   set_limit(256 * MIB, true);
@@ -382,7 +446,9 @@ UNIT_MAIN_WITH("limit", start, NULL, stages_begin_where_they_should, the_next_pa
                without_a_limit_nothing_happens, below_seven_eighths_nothing_is_given_back,
                stages_follow_each_other_while_they_do_not_suffice, one_large_request_makes_room_first,
                a_program_beyond_its_soft_limit_pays_for_few_passes, after_a_peak_the_limit_is_guarded_again,
-               a_hard_limit_refuses_after_everything_was_tried, failing_requests_do_not_all_look_at_everything,
+               a_hard_limit_refuses_after_everything_was_tried, failing_requests_do_not_empty_everything_each_time,
+               passes_in_vain_become_rare, what_is_kept_free_is_always_given_back, a_hopeless_request_is_refused_at_once,
+               spare_requests_give_nothing_back,
                what_is_reserved_counts_until_it_is_counted, a_soft_limit_refuses_nothing, room_for_what_is_free,
                address_space_is_measured_apart, a_limit_below_what_is_needed_is_told_once, a_hard_limit_that_refuses_says_so,
                a_hard_limit_of_nothing_is_odd, threads_never_pass_a_hard_limit_together, a_request_that_is_refused_counts_for_nobody_else)

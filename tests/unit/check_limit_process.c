@@ -185,6 +185,51 @@ START_TEST(caches_keep_within_the_limit) {
 }
 END_TEST
 
+/* Pages that went back out of slabs in use are held again when their blocks are: the limit is asked. */
+START_TEST(parked_pages_are_asked_for) {
+  hard();
+  fill(1000, 24 * MIB);
+  unsigned peak = count;
+  empty(1000, 64);
+  hak_trim(0);
+  ck_assert_uint_ge(counter_get(COUNT_PARKED_BYTES), 16 * MIB);
+  void *mapping = hak_malloc(24 * MIB);
+  ck_assert_ptr_nonnull(mapping);
+  unsigned before = count;
+  for (; count < peak; count++) {
+    block[count] = hak_malloc(1000);
+    if (block[count] == NULL) break;
+    memset(block[count], (int)(count % 251), 1000);
+    require(count % 64 != 0 || held() <= limit);
+  }
+  ck_assert_uint_le(held(), limit);
+  ck_assert_uint_lt(count, peak);                                  /* refused */
+  ck_assert_uint_gt((count - before) * (size_t)1000, 2 * MIB);     /* of about six */
+  hak_free(mapping);
+  fill(1000, 16 * MIB);
+  ck_assert_uint_ge(count * (size_t)1000, 16 * MIB);
+  ck_assert_uint_le(held(), limit);
+}
+END_TEST
+
+/* One that asks for too much again and again does not empty the caches of those that do not. */
+START_TEST(hopeless_requests_leave_the_caches) {
+  hard();
+  void *live = hak_malloc(20 * MIB);
+  hak_free(hak_malloc(3 * MIB));
+  uint64_t kept = stats().bigcache_bytes + stats().whale_bytes, passes = stats().limit_passes;
+  ck_assert_uint_ge(kept, 3 * MIB);
+  for (unsigned i = 0; i < 1000; i++) {
+    ck_assert_ptr_null(hak_malloc(13 * MIB));
+    ck_assert_ptr_null(hak_malloc(100 * MIB));
+  }
+  ck_assert_uint_eq(stats().bigcache_bytes + stats().whale_bytes, kept);
+  ck_assert_uint_eq(stats().limit_passes, passes);
+  ck_assert_uint_eq(stats().limit_refused, 2000);
+  hak_free(live);
+}
+END_TEST
+
 /* ---- other threads ---- */
 
 static uint32_t step;   /* atomic */
@@ -245,6 +290,26 @@ START_TEST(slabs_of_a_thread_that_has_ended_are_packed) {
   ck_assert_msg((count - small) * (size_t)200000 >= limit / 10 * 7, "%u blocks of 200000 bytes", count - small);
   for (unsigned i = 0; i < count; i++) hak_free(block[i]);
   ck_assert_uint_eq(stats().tier[HAK_TIER_TINY].live_blocks, 0);
+}
+END_TEST
+
+/* More slabs than one go takes, full when their thread ended, and nearly all of it freed by another afterwards. */
+static void *full_leaver(void *unused) {
+  (void)unused;
+  fill(1000, 24 * MIB);
+  return NULL;
+}
+
+START_TEST(any_number_of_slabs_of_ended_threads_goes_back_for_one_request) {
+  hard();
+  in_thread(full_leaver, NULL);
+  empty(1000, 64);
+  errno = 0;
+  void *p = hak_malloc(27 * MIB);
+  ck_assert_msg(p != NULL, "%zu KiB are held", held() / KIB);
+  ck_assert_uint_le(held(), limit);
+  hak_free(p);
+  for (unsigned i = 0; i < count; i++) hak_free(block[i]);
 }
 END_TEST
 
@@ -388,7 +453,8 @@ END_TEST
 
 UNIT_MAIN("limit_process", a_hard_limit_is_enomem_for_every_way_to_ask, realloc_that_fails_keeps_the_block,
           within_a_hard_limit_one_size_gets_what_another_gave, slabs_in_use_are_packed, a_soft_limit_keeps_what_is_free_small,
-          a_soft_limit_refuses_nothing, caches_keep_within_the_limit, empty_slabs_of_a_sleeping_thread_go_back,
+          a_soft_limit_refuses_nothing, caches_keep_within_the_limit, parked_pages_are_asked_for, hopeless_requests_leave_the_caches,
+          any_number_of_slabs_of_ended_threads_goes_back_for_one_request, empty_slabs_of_a_sleeping_thread_go_back,
           slabs_of_a_thread_that_has_ended_are_packed, threads_near_a_hard_limit, threads_near_a_soft_limit,
           passes_that_get_nothing_back_lose_nothing, any_call_may_fail_during_a_pass, a_child_has_the_limit_too,
           a_limit_of_one_mib_is_survived)
