@@ -274,21 +274,19 @@ static struct slab *next_slab(struct heap *heap, unsigned class, unsigned *adopt
 struct need {
   unsigned class;                 /* a fresh slab of it, if unpark is 0 */
   uint32_t unpark;                /* so many bytes of parked pages are to be taken again: the limit is to be asked */
-  bool admitted;                  /* it was */
+  bool admitted;                  /* it was, and has not been taken: request */
   struct limit_request request;
 };
 
 /* False: the limit is to be asked first. */
 static bool take_parked(struct heap *heap, struct slab *slab, struct need *need) {
-  need->unpark = 0;
   if (limit_is_set && !need->admitted) {
     need->unpark = heap_unpark_bytes(slab, false);
     return false;
   }
   heap_unpark(heap, slab, false);
-  limit_done(&need->request);
+  if (need->admitted) limit_done(&need->request);
   need->admitted = false;
-  need->request = (struct limit_request){ 0, 0, false };
   return true;
 }
 
@@ -344,25 +342,25 @@ static HAK_NOINLINE bool ask_for_parked(struct heap *heap, struct need *need, st
   heap_finish(left);
   need->admitted = limit_admit(&need->request, need->unpark, 0);
   need->unpark = 0;
-  if (!need->admitted) return false;
-  lock_acquire(&heap->lock);
-  return true;
+  if (need->admitted) lock_acquire(&heap->lock);
+  else limit_done(&need->request);
+  return need->admitted;
 }
 
 struct block *heap_alloc(struct heap *heap, unsigned class_index, bool *zeroed) {
   bool fresh = false;
-  struct need need = { 0 };
+  struct need need;
+  need.unpark = 0;
+  need.admitted = false;
   struct heap_leftovers left = { NULL, NULL };
   lock_acquire(&heap->lock);
   struct block *block;
   while ((block = alloc_locked(heap, class_index, &fresh, &need, &left)) == NULL)
-    if (!(unlikely(need.unpark != 0) ? ask_for_parked(heap, &need, &left) : make_slab(heap, &need, &left))) {
-      limit_done(&need.request);
-      return NULL;
-    }
+    if (!(unlikely(need.unpark != 0) ? ask_for_parked(heap, &need, &left) : make_slab(heap, &need, &left))) break;
+  if (unlikely(need.admitted)) limit_done(&need.request);
+  if (block == NULL) return NULL;
   lock_release(&heap->lock);
   heap_finish(&left);
-  limit_done(&need.request);
   heap_tick(heap);
   if (zeroed != NULL) *zeroed = fresh;
   return block;
