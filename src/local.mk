@@ -4,7 +4,7 @@
 core_headers = \
   src/align.h src/compiler.h src/lock.h src/message.h \
   src/os.h src/os_call.h src/os_file.h \
-  src/cgroup.h src/conf.h src/constant.h src/counters.h src/knobs.h src/libc_door.h src/option_table.h src/options.h src/trace.h \
+  src/cgroup.h src/conf.h src/constant.h src/counters.h src/knobs.h src/libc_door.h src/option_table.h src/options.h src/standard_error.h src/trace.h \
   src/ace_decide.h src/metadata.h src/size_class.h src/tally.h \
   src/ace.h src/limit.h src/limit_inside.h src/mapping_cache.h src/patience.h src/profile_draw.h src/purge.h \
   src/huge.h src/registry.h src/slab.h src/slab_queue.h src/superslab.h \
@@ -20,7 +20,7 @@ core_sources = \
   src/constant.c src/constant_end.c src/metadata.c \
   src/lock.c src/message.c \
   src/os.c src/os_file.c \
-  src/cgroup.c src/conf.c src/conf_file.c src/counters.c src/knobs.c src/trace.c \
+  src/cgroup.c src/conf.c src/conf_file.c src/counters.c src/knobs.c src/standard_error.c src/trace.c \
   src/options.c src/option_table.c src/option_read.c src/option_complain.c \
   src/ace_decide.c src/size_class.c src/tally.c \
   src/ace.c src/limit.c src/limit_hard.c src/mapping_cache.c src/patience.c src/profile_draw.c src/purge.c \

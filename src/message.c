@@ -11,6 +11,7 @@
 
 int message_level = MESSAGE_ERROR;
 bool message_muted;
+bool (*message_may_write)(void);
 
 /* Where text goes: what does not fit is counted only. */
 struct writer {
@@ -144,6 +145,7 @@ const char *message_program(void) {
 /* The whole line in one write(2), so that lines of several threads and processes do not mix. */
 static void print_line(const char *format, va_list args) {
   char line[MESSAGE_MAX];
+  if (message_may_write != NULL && !message_may_write()) return;
   int saved_errno = errno;
   char program[64];
   message_format(program, sizeof program, "%s", message_program());

@@ -16,8 +16,10 @@ enum { MESSAGE_MAX = 512 };   /* longest line, the newline included; longer ones
 extern int message_level;
 /* True: nothing is ever printed (a secure process). */
 extern bool message_muted;
+/* Asked before each line, NULL: none is held back. Set once at start. */
+extern bool (*message_may_write)(void);
 
-/* Prints "hakmem: PROGRAM[PID]: text\n" on fd 2 if level <= message_level. Preserves errno. */
+/* Prints "hakmem: PROGRAM[PID]: text\n" on fd 2 if level <= message_level, and message_may_write. Preserves errno. */
 void message_print(enum message_level level, const char *format, ...) HAK_PRINTF(2, 3);
 /* The same at MESSAGE_ERROR, whatever the level, then abort(): the only function that aborts. */
 void message_fatal(const char *format, ...) HAK_PRINTF(1, 2) __attribute__((noreturn, cold));

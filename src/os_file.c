@@ -55,6 +55,7 @@ bool os_file_status(int fd, struct os_file_status *status) {
     return false;
   uint64_t size = (uint64_t)buffer.stat.st_size;
   status->regular = S_ISREG(buffer.stat.st_mode);
+  status->stream = S_ISCHR(buffer.stat.st_mode) || S_ISFIFO(buffer.stat.st_mode);
   status->permissions = (uint32_t)buffer.stat.st_mode & 07777;
   status->others_write = (status->permissions & (S_IWGRP | S_IWOTH)) != 0;
   status->owner = (uint32_t)buffer.stat.st_uid;
@@ -63,6 +64,12 @@ bool os_file_status(int fd, struct os_file_status *status) {
   status->device = (uint64_t)buffer.stat.st_dev;
   status->inode = (uint64_t)buffer.stat.st_ino;
   return true;
+}
+
+bool os_only_appends(int fd) {
+  int saved = errno;
+  long flags = result_of(syscall(SYS_fcntl, fd, F_GETFL), saved);
+  return flags >= 0 && (flags & O_APPEND) != 0;
 }
 
 int os_open_own(const char *path) {

@@ -15,6 +15,7 @@ void os_close(int fd);
 
 struct os_file_status {
   bool regular;
+  bool stream;                /* a terminal or another character device, or a pipe */
   bool others_write;          /* group or world */
   uint32_t owner, links;
   uint32_t permissions;
@@ -22,6 +23,8 @@ struct os_file_status {
   uint64_t device, inode;
 };
 bool os_file_status(int fd, struct os_file_status *status);
+/* Open, and every write goes to the end of the file. */
+bool os_only_appends(int fd);
 
 /* A file that is written to, made for this user alone if it is not there; never through a link at its end. */
 int os_open_own(const char *path);

@@ -19,6 +19,7 @@
 #include "profile_run.h"
 #include "publish.h"
 #include "registry.h"
+#include "standard_error.h"
 #include "thread.h"
 #include "trace.h"
 
@@ -75,6 +76,7 @@ static uintptr_t make_key(void) {
 static enum process_state start_modules(void) {
   bool secure = getauxval(AT_SECURE) != 0;
   os_init();
+  standard_error_init();
   read_options(secure);
   knobs_init();
   trace_init();

@@ -84,6 +84,9 @@ tests_unit_check_ace_SOURCES = tests/unit/check_ace.c
 unit_tests += tests/unit/check_cgroup
 tests_unit_check_cgroup_SOURCES = tests/unit/check_cgroup.c
 
+unit_tests += tests/unit/check_standard_error
+tests_unit_check_standard_error_SOURCES = tests/unit/check_standard_error.c
+
 unit_tests += tests/unit/check_limit
 tests_unit_check_limit_SOURCES = tests/unit/check_limit.c
 
