@@ -169,6 +169,13 @@ static void take_up_again(struct heap *heap) {
     }
 }
 
+/* A thread that is gone may have told the sum and not noted it. */
+static void tell_kept_anew(void) {
+  uint64_t units = 0;
+  for (const struct heap *heap = all_heaps; heap != NULL; heap = heap->next_heap) units += heap->kept_told;
+  __atomic_store_n(&ace_kept_units, units, __ATOMIC_RELAXED);
+}
+
 /* References in the hands of threads that are gone are lost: all flags are cleared, and set again where a list waits. */
 void heap_fork_child(struct heap *mine) {
   /* There was never a second thread here, neither with a heap nor one that only freed. */
@@ -187,5 +194,6 @@ void heap_fork_child(struct heap *mine) {
     heap->table = NULL;   /* it was in the memory of a thread that is not here */
     heap_close(heap);
   }
+  tell_kept_anew();
   abandoned_fork_child();
 }

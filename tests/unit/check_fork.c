@@ -1,6 +1,7 @@
 /* check_fork.c - the child of a process whose other threads are in the middle of anything. */
 #include <config.h>
 
+#include "ace.h"
 #include "align.h"
 #include "core.h"
 #include "fast_path.h"
@@ -311,10 +312,26 @@ START_TEST(handlers_of_the_program_may_allocate) {
 }
 END_TEST
 
+/* A thread that had told what its heap keeps, but not noted it, when it was cut off. */
+static void kept_is_the_sum(void) {
+  uint64_t units = 0;
+  for (const struct heap *heap = heap_first(); heap != NULL; heap = heap->next_heap) units += heap->kept_told;
+  require(ace_kept_units == units);
+}
+START_TEST(what_a_thread_was_about_to_tell_is_told) {
+  SKIP_UNDER_TSAN;
+  threads_start();
+  ace_kept_units += 1000;
+  ck_assert_int_eq(in_child(kept_is_the_sum), 0);
+  ace_kept_units -= 1000;
+  threads_end();
+}
+END_TEST
+
 UNIT_MAIN_WITH("fork", start, NULL, a_child_can_use_everything,
                a_child_can_free_blocks_of_threads_that_are_gone, a_child_can_start_threads,
                a_child_can_fork, a_child_can_use_everything_without_a_region, a_child_knows_what_is_live,
                a_child_loses_nothing, a_child_recognises_double_frees,
                a_reference_that_was_cut_off_is_made_anew,
                a_reference_that_was_under_way_is_not_missed, any_thread_may_fork,
-               the_parent_goes_on_as_before, handlers_of_the_program_may_allocate)
+               the_parent_goes_on_as_before, what_a_thread_was_about_to_tell_is_told, handlers_of_the_program_may_allocate)
