@@ -226,7 +226,7 @@ static struct block *take_block(struct heap *heap, struct slab *slab, bool *zero
   if (heap_samples(heap)) return heap_sample_take(heap, slab, zeroed);
   *zeroed = false;
   uint32_t *supplied = &heap->supplied[slab->class_index];
-  if (slab->free == NULL && (uint32_t)__atomic_load_n(&slab->remote, __ATOMIC_RELAXED) != 0) {
+  if (slab->free == NULL && remote_count(__atomic_load_n(&slab->remote, __ATOMIC_RELAXED)) != 0) {
     uint32_t count = remote_take(slab, false);
     *supplied += count;
     heap->frees[slab->class_index] += count;

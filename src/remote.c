@@ -8,9 +8,13 @@ enum {
   DIRECT_FOR = 1024       /* remote frees pushed one by one when batches do not pay */
 };
 
-static uint64_t word_with_list(const struct slab *slab, uint64_t flags, uint32_t count, const struct block *head) {
-  uint64_t granule = head == NULL ? 0 : (uint64_t)((const char *)head - slab->start) / GRANULE + 1;
-  return flags | (uint64_t)count << 32 | granule;
+static uint64_t granule_of(const struct slab *slab, const struct block *block) {
+  return (uint64_t)((const char *)block - slab->start) / GRANULE + 1;
+}
+
+static uint64_t word_with_list(const struct slab *slab, uint64_t flags, uint32_t count, const struct block *head,
+                               const struct block *tail) {
+  return flags | (uint64_t)count << REMOTE_COUNT_SHIFT | granule_of(slab, tail) << REMOTE_BLOCK_BITS | granule_of(slab, head);
 }
 
 /* Release: whoever adopts or drains the slab sees what the pusher wrote; pairs with the exchange in take_pending
@@ -45,10 +49,11 @@ static void push_chain(struct slab *slab, struct block *head, struct block *tail
   uint64_t old = __atomic_load_n(&slab->remote, __ATOMIC_RELAXED);
   uint64_t new;
   do {
-    tail->next = remote_head(slab, old);
+    struct block *behind = remote_head(slab, old);
+    tail->next = behind;
     uint64_t flags = old & REMOTE_FLAGS;
     if ((flags & REMOTE_ABANDONED) == 0) flags |= REMOTE_PENDING;
-    new = word_with_list(slab, flags, remote_count(old) + count, head);
+    new = word_with_list(slab, flags, remote_count(old) + count, head, behind == NULL ? tail : remote_tail(slab, old));
     /* Release: the links and keys; pairs with the acquire in remote_take and in adoption.
        Acquire: abandoned_used, written before ABANDONED. */
   } while (!__atomic_compare_exchange_n(&slab->remote, &old, new, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
@@ -154,6 +159,6 @@ uint32_t remote_take(struct slab *slab, bool settled) {
   uint32_t count = remote_count(old);
   if (slab->free == NULL) slab->free = head;
   else if (slab->rest == NULL) slab_put_rest(slab, head, count);
-  else slab_put_in_front(slab, head);
+  else slab_add_rest(slab, head, remote_tail(slab, old), count);
   return count;
 }

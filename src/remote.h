@@ -1,7 +1,8 @@
 /* remote.h - frees by threads that do not own the slab. Layer 7.
 
-   The remote word of a slab: [63 ABANDONED][62 PENDING][55..32 count][31..0 head], head being the first
-   block's offset from the slab's start in granules, plus 1, 0 for none.
+   The remote word of a slab: [63 ABANDONED][62 PENDING][61..42 count][41..21 tail][20..0 head], head and tail being the
+   offsets of the list's first and last block from the slab's start in granules, plus 1, 0 for none. The tail is what makes
+   one list of two without a walk over blocks that other cores have written to.
    - A pusher links its chain in front by compare-and-swap (release; pairs with the acquire of whoever takes
      the list). The one that sets PENDING, and only that one, puts the slab on its owner's pending stack.
    - PENDING stays with the descriptor, also when the slab dies and its units are used again: as long as
@@ -19,10 +20,20 @@
 #define REMOTE_PENDING ((uint64_t)1 << 62)
 #define REMOTE_FLAGS (REMOTE_ABANDONED | REMOTE_PENDING)
 
-HAK_INLINE uint32_t remote_count(uint64_t word) { return (uint32_t)(word >> 32) & 0xffffff; }
-HAK_INLINE struct block *remote_head(const struct slab *slab, uint64_t word) {
-  uint32_t head = (uint32_t)word;
-  return head == 0 ? NULL : (struct block *)(void *)(slab->start + (size_t)(head - 1) * GRANULE);
+enum { REMOTE_BLOCK_BITS = 21, REMOTE_COUNT_SHIFT = 2 * REMOTE_BLOCK_BITS, REMOTE_COUNT_BITS = 62 - REMOTE_COUNT_SHIFT };
+_Static_assert(SUPERSLAB_SIZE / GRANULE < 1u << REMOTE_BLOCK_BITS && SUPERSLAB_SIZE / GRANULE < 1u << REMOTE_COUNT_BITS,
+               "any block of a slab has a place in the remote word, and all of them together");
+
+HAK_INLINE uint32_t remote_count(uint64_t word) {
+  return (uint32_t)(word >> REMOTE_COUNT_SHIFT) & ((1u << REMOTE_COUNT_BITS) - 1);
+}
+HAK_INLINE struct block *remote_block(const struct slab *slab, uint64_t word, unsigned shift) {
+  uint32_t granule = (uint32_t)(word >> shift) & ((1u << REMOTE_BLOCK_BITS) - 1);
+  return granule == 0 ? NULL : (struct block *)(void *)(slab->start + (size_t)(granule - 1) * GRANULE);
+}
+HAK_INLINE struct block *remote_head(const struct slab *slab, uint64_t word) { return remote_block(slab, word, 0); }
+HAK_INLINE struct block *remote_tail(const struct slab *slab, uint64_t word) {
+  return remote_block(slab, word, REMOTE_BLOCK_BITS);
 }
 
 /* Frees a block of another thread's (or nobody's) slab. heap: the caller's, NULL if it has none.

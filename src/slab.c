@@ -114,11 +114,10 @@ void slab_put_rest(struct slab *slab, struct block *list, uint32_t count) {
   slab->rest_in_pieces = false;
 }
 
-void slab_put_in_front(struct slab *slab, struct block *list) {
-  struct block *tail = list;
-  while (tail->next != NULL) tail = tail->next;
-  tail->next = slab->free;
-  slab->free = list;
+void slab_add_rest(struct slab *slab, struct block *head, struct block *tail, uint32_t count) {
+  tail->next = slab->rest;
+  slab->rest = head;
+  slab->rest_count = (uint16_t)(slab->rest_count + count);
 }
 
 void slab_set_rest(struct slab *slab, uint32_t count) {

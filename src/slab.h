@@ -180,8 +180,8 @@ uint32_t slab_count_free(const struct slab *slab);
    takes some blocks at a time: then it walks what it has taken and freed itself.
    A list of so many blocks becomes the rest; there is none yet. */
 void slab_put_rest(struct slab *slab, struct block *list, uint32_t count);
-/* A list goes in front of the free list, by a walk: where there is a rest already. */
-void slab_put_in_front(struct slab *slab, struct block *list);
+/* A list goes in front of the rest; no walk. */
+void slab_add_rest(struct slab *slab, struct block *head, struct block *tail, uint32_t count);
 /* The free list becomes the rest, so many blocks, unless there is one. */
 void slab_set_rest(struct slab *slab, uint32_t count);
 enum { SLAB_REST_BLOCKS = 64 };   /* of a rest_in_pieces, taken at a time */

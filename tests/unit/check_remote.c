@@ -244,6 +244,39 @@ START_TEST(lists_that_come_one_after_the_other_are_all_taken_in) {
 }
 END_TEST
 
+/* Each of several pushes, and joined to a list and a rest that are there. */
+START_TEST(lists_of_several_pushes_are_joined_whole) {
+  enum { BLOCKS = 200, PUSH = 7 };
+  struct slab *slab = fill(64, BLOCKS);
+  unsigned given = 0, before = slab_count_free(slab);
+  require(slab->state == SLAB_CURRENT);
+  for (unsigned list = 0; list < 6; list++) {
+    for (unsigned pushes = 0; pushes <= list; pushes++) {
+      for (unsigned i = 0; i < PUSH; i++) give(given++);
+      remote_flush(other);
+    }
+    ck_assert_ptr_eq(remote_tail(slab, slab->remote), block[given - PUSH * (list + 1)]);
+    ck_assert_uint_eq(remote_take(slab, true), PUSH * (list + 1));
+    ck_assert_uint_eq(slab_count_free(slab), before + given);
+  }
+  ck_assert_ptr_nonnull(slab->rest);
+  /* All of them come out again, each once. */
+  static uint8_t seen[BLOCKS];
+  unsigned again = 0;
+  for (unsigned i = 0; i < before + given; i++) {
+    struct block *p = heap_alloc(owner, class_for(64), NULL);
+    require(slab_of(p) == slab);
+    for (unsigned k = 0; k < given; k++)
+      if (block[k] == p) {
+        require(!seen[k]);
+        seen[k] = 1;
+        again++;
+      }
+  }
+  ck_assert_uint_eq(again, given);
+}
+END_TEST
+
 START_TEST(taking_keeps_pending_unless_the_reference_is_given_up) {
   struct slab *slab = fill(2500, 5);
   give(0);
@@ -392,7 +425,7 @@ UNIT_MAIN_WITH("remote", start, NULL, thirty_two_blocks_are_sent_together, a_bat
                without_a_heap_a_block_is_sent_at_once, a_block_in_a_batch_or_on_the_list_is_free,
                what_is_no_block_is_refused, one_push_sets_pending_and_brings_the_slab_to_its_owner_once,
                the_owner_takes_the_blocks_in, lists_that_come_one_after_the_other_are_all_taken_in,
-               taking_keeps_pending_unless_the_reference_is_given_up,
+               lists_of_several_pushes_are_joined_whole, taking_keeps_pending_unless_the_reference_is_given_up,
                a_request_takes_the_remote_list_before_it_grows,
                a_request_looks_at_other_slabs_of_its_own_before_it_grows,
                the_word_holds_the_last_block_of_the_largest_slab, draining_is_bounded,
