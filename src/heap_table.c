@@ -4,19 +4,20 @@
 
 /* Young heaps serve all sizes up to these from one slab each (sizes 64, 256, 1024 and 4096). */
 static const uint8_t shared_class[] = { 3, 15, 31, CLASS_MID_FIRST + 15 };
-enum { SHARED_COUNT = sizeof shared_class };
+enum { SHARED_COUNT = sizeof shared_class, SHARED_ALL = (1 << SHARED_COUNT) - 1 };
 
 /* Which group of sizes a class belongs to, SHARED_COUNT: none. */
 unsigned heap_shared_group(unsigned class) {
   if (class > shared_class[SHARED_COUNT - 1]) return SHARED_COUNT;
   unsigned group = 0;
-  while (class > shared_class[group]) group++;
+  for (unsigned i = 0; i < SHARED_COUNT - 1; i++) group += class > shared_class[i];   /* no jumps, where a search has some */
   return group;
 }
 
 unsigned heap_serving_class(const struct heap *heap, unsigned class) {
+  if (class > shared_class[SHARED_COUNT - 1] || heap->shared_spent == SHARED_ALL) return class;
   unsigned group = heap_shared_group(class);
-  if (group == SHARED_COUNT || (heap->shared_spent >> group & 1) != 0) return class;
+  if ((heap->shared_spent >> group & 1) != 0) return class;
   return shared_class[group];
 }
 
@@ -46,7 +47,7 @@ void heap_table_unpoint(struct heap *heap, const struct slab *slab) {
   struct thread_table *table = heap->table;
   unsigned class = slab->class_index;
   if (table == NULL || class >= CLASS_RUN_FIRST) return;
-  unsigned group = heap_shared_group(class);
+  unsigned group = slab->shared ? heap_shared_group(class) : 0;
   unsigned from = !slab->shared ? class : group == 0 ? 0 : shared_class[group - 1] + 1u;
   for (; from <= class; from++) {
     if (from >= CLASS_MID_FIRST) {
@@ -60,6 +61,7 @@ void heap_table_unpoint(struct heap *heap, const struct slab *slab) {
 }
 
 bool heap_is_shared(const struct heap *heap, unsigned class) {
+  if (class > shared_class[SHARED_COUNT - 1] || heap->shared_spent == SHARED_ALL) return false;
   unsigned group = heap_shared_group(class);
-  return group < SHARED_COUNT && shared_class[group] == class && (heap->shared_spent >> group & 1) == 0;
+  return shared_class[group] == class && (heap->shared_spent >> group & 1) == 0;
 }
