@@ -3,6 +3,8 @@
 #include "figures.h"
 
 #include <string.h>
+#include "ace.h"
+#include "limit.h"
 #include "metadata.h"
 #include "thread.h"
 
@@ -147,6 +149,24 @@ static void finish_places(struct figures *figures) {
   }
 }
 
+static void collect_steering(uint64_t steering[STEERING_END]) {
+  struct limit_figures limit = limit_figures();
+  steering[STEERING_LIMIT_BYTES] = limit.held_bytes;
+  steering[STEERING_LIMIT_MAPPED_BYTES] = limit.mapped_bytes;
+  steering[STEERING_LIMIT_PASSES] = limit.passes;
+  steering[STEERING_LIMIT_REFUSED] = limit.refused;
+  struct ace_figures ace = ace_figures();
+  steering[STEERING_ACE_MODE] = ace.mode;
+  steering[STEERING_ACE_WINDOWS] = ace.windows;
+  steering[STEERING_ACE_TRIALS] = ace.trials;
+  steering[STEERING_ACE_STAYED] = ace.stayed;
+  steering[STEERING_ACE_PURGE_DELAY_MS] = (uint64_t)ace.knobs[KNOB_PURGE_DELAY_MS];
+  steering[STEERING_ACE_BATCH_FLUSH_BYTES] = (uint64_t)ace.knobs[KNOB_BATCH_FLUSH];
+  steering[STEERING_ACE_EMPTY_SUPERSLABS] = (uint64_t)ace.knobs[KNOB_EMPTY_SUPERSLABS];
+  steering[STEERING_ACE_CACHE_DELAY_MS] = (uint64_t)ace.knobs[KNOB_CACHE_DELAY_MS];
+  steering[STEERING_ACE_CACHE_FLOOR_BYTES] = (uint64_t)ace.knobs[KNOB_CACHE_FLOOR];
+}
+
 static bool collect(struct figures *figures, bool may_wait) {
   if (!add_heaps(figures, may_wait)) return false;
   for (unsigned c = 0; c < COUNT_END; c++) figures->counter[c] = counter_get((enum counter)c);
@@ -157,6 +177,7 @@ static bool collect(struct figures *figures, bool may_wait) {
   finish_cache(figures, PLACE_WHALE, COUNT_WHALE_HITS, COUNT_WHALE_KEPT, COUNT_WHALE_BYTES);
   finish_places(figures);
   figures->metadata_bytes = metadata_bytes();
+  collect_steering(figures->steering);
   return true;
 }
 

@@ -20,6 +20,7 @@ struct figures {
   uint64_t requests[TIER_COUNT], live_blocks[TIER_COUNT], live_bytes[TIER_COUNT], held_bytes[TIER_COUNT];
   uint64_t counter[COUNT_END];
   uint64_t metadata_bytes;
+  uint64_t steering[STEERING_END];
 };
 /* Walks all heaps. Exact for the calling thread and for threads that do not allocate meanwhile;
    others' current slabs are read as they are. Allocates nothing. */

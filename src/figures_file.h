@@ -16,10 +16,10 @@
 #define FIGURES_FILE_NAME "hakmem-figures."   /* and the effective user id */
 #define FIGURES_MAGIC UINT64_C(0x736769666b6168)
 enum {
-  FIGURES_VERSION = 2,
+  FIGURES_VERSION = 3,
   FIGURES_SLOTS = 1000,
   FIGURES_TIERS = 4, FIGURES_CLASSES_MAX = 104, FIGURES_COUNTERS_MAX = 64,
-  FIGURES_PLACES = 6, FIGURES_TALLIES_MAX = 16,
+  FIGURES_PLACES = 6, FIGURES_TALLIES_MAX = 16, FIGURES_STEERING_MAX = 14,
   FIGURES_PROGRAM_MAX = 32, FIGURES_RELEASE_MAX = 16
 };
 
@@ -35,7 +35,7 @@ struct figures_slot {
   uint64_t counter[FIGURES_COUNTERS_MAX];     /* by enum counter */
   uint32_t class_live[FIGURES_CLASSES_MAX];   /* blocks in use of each class, at most UINT32_MAX */
   uint64_t tally[FIGURES_PLACES][FIGURES_TALLIES_MAX];   /* by enum place and enum tally */
-  uint64_t spare[14];
+  uint64_t steering[FIGURES_STEERING_MAX];    /* by enum steering */
 };
 _Static_assert(sizeof(struct figures_slot) == 2048, "the same on all machines");
 _Static_assert(offsetof(struct figures_slot, tier) % 8 == 0, "nothing is aligned by the compiler");

@@ -8,10 +8,8 @@
 #include <string.h>
 
 #include "hakmem.h"
-#include "ace.h"
 #include "allocator.h"
 #include "fast_path.h"
-#include "limit.h"
 #include "options.h"
 #include "os.h"
 #include "profile.h"
@@ -119,22 +117,24 @@ static void stats_fill(struct hak_stats *stats, const struct figures *figures) {
   stats->invalid_frees = counter[COUNT_INVALID_FREES];
   memcpy(stats->counts, figures->tally, sizeof stats->counts);
   stats->failed_requests = counter[COUNT_FAILED_REQUESTS];
-  struct limit_figures limit = limit_figures();
-  stats->limit_bytes = limit.held_bytes;
-  stats->limit_mapped_bytes = limit.mapped_bytes;
-  stats->limit_passes = limit.passes;
-  stats->limit_refused = limit.refused;
-  struct ace_figures ace = ace_figures();
-  stats->ace_mode = ace.mode;
-  stats->ace_windows = ace.windows;
-  stats->ace_trials = ace.trials;
-  stats->ace_stayed = ace.stayed;
-  stats->ace_purge_delay_ms = (uint64_t)ace.knobs[KNOB_PURGE_DELAY_MS];
-  stats->ace_batch_flush_bytes = (uint64_t)ace.knobs[KNOB_BATCH_FLUSH];
-  stats->ace_empty_superslabs = (uint64_t)ace.knobs[KNOB_EMPTY_SUPERSLABS];
-  stats->ace_cache_delay_ms = (uint64_t)ace.knobs[KNOB_CACHE_DELAY_MS];
-  stats->ace_cache_floor_bytes = (uint64_t)ace.knobs[KNOB_CACHE_FLOOR];
+  memcpy(&stats->limit_bytes, figures->steering, sizeof figures->steering);
 }
+
+#define STEERING_IS(member, figure) \
+  _Static_assert(offsetof(struct hak_stats, member) == offsetof(struct hak_stats, limit_bytes) + (size_t)(figure) * sizeof(uint64_t), \
+                 "members in the order of tally.h")
+STEERING_IS(limit_mapped_bytes, STEERING_LIMIT_MAPPED_BYTES);
+STEERING_IS(limit_passes, STEERING_LIMIT_PASSES);
+STEERING_IS(limit_refused, STEERING_LIMIT_REFUSED);
+STEERING_IS(ace_mode, STEERING_ACE_MODE);
+STEERING_IS(ace_windows, STEERING_ACE_WINDOWS);
+STEERING_IS(ace_trials, STEERING_ACE_TRIALS);
+STEERING_IS(ace_stayed, STEERING_ACE_STAYED);
+STEERING_IS(ace_purge_delay_ms, STEERING_ACE_PURGE_DELAY_MS);
+STEERING_IS(ace_batch_flush_bytes, STEERING_ACE_BATCH_FLUSH_BYTES);
+STEERING_IS(ace_empty_superslabs, STEERING_ACE_EMPTY_SUPERSLABS);
+STEERING_IS(ace_cache_delay_ms, STEERING_ACE_CACHE_DELAY_MS);
+STEERING_IS(ace_cache_floor_bytes, STEERING_ACE_CACHE_FLOOR_BYTES);
 
 #define COUNT_IS(member, tally) \
   _Static_assert(offsetof(struct hak_counts, member) == (size_t)(tally) * sizeof(uint64_t), "members in the order of tally.h")

@@ -102,6 +102,7 @@ static void fill(const struct figures *figures) {
   memcpy(filling.counter, figures->counter, sizeof figures->counter);
   for (unsigned place = 0; place < PLACE_COUNT; place++)
     memcpy(filling.tally[place], figures->tally[place], sizeof figures->tally[place]);
+  memcpy(filling.steering, figures->steering, sizeof figures->steering);
 }
 
 static uint64_t slabs_of(const struct figures *figures) {

@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-#include "ace.h"
-#include "limit.h"
 #include "message.h"
 #include "options.h"
 #include "os.h"
@@ -112,39 +110,11 @@ static void write_text_classes(struct writer *writer, const struct figures *figu
   }
 }
 
-/* Names and values of the memory limit's figures, and of the controller's. */
-enum { LIMIT_ROWS = 4, ACE_ROWS = 9, MORE_ROWS = LIMIT_ROWS + ACE_ROWS };
-struct named { const char *name; uint64_t value; };
-
-static void name_ace(struct named rows[ACE_ROWS]) {
-  struct ace_figures ace = ace_figures();
-  rows[0] = (struct named){ "ace_mode", ace.mode };
-  rows[1] = (struct named){ "ace_windows", ace.windows };
-  rows[2] = (struct named){ "ace_trials", ace.trials };
-  rows[3] = (struct named){ "ace_stayed", ace.stayed };
-  rows[4] = (struct named){ "ace_purge_delay_ms", (uint64_t)ace.knobs[KNOB_PURGE_DELAY_MS] };
-  rows[5] = (struct named){ "ace_batch_flush_bytes", (uint64_t)ace.knobs[KNOB_BATCH_FLUSH] };
-  rows[6] = (struct named){ "ace_empty_superslabs", (uint64_t)ace.knobs[KNOB_EMPTY_SUPERSLABS] };
-  rows[7] = (struct named){ "ace_cache_delay_ms", (uint64_t)ace.knobs[KNOB_CACHE_DELAY_MS] };
-  rows[8] = (struct named){ "ace_cache_floor_bytes", (uint64_t)ace.knobs[KNOB_CACHE_FLOOR] };
-}
-
-static void name_more(struct named rows[MORE_ROWS]) {
-  struct limit_figures limit = limit_figures();
-  rows[0] = (struct named){ "limit_bytes", limit.held_bytes };
-  rows[1] = (struct named){ "limit_mapped_bytes", limit.mapped_bytes };
-  rows[2] = (struct named){ "limit_passes", limit.passes };
-  rows[3] = (struct named){ "limit_refused", limit.refused };
-  name_ace(rows + LIMIT_ROWS);
-}
-
-static void write_text_more(struct writer *writer) {
-  struct named rows[MORE_ROWS];
-  name_more(rows);
-  for (int i = 0; i < MORE_ROWS; i++) {
-    if (rows[i].value == 0) continue;
-    put_left(writer, rows[i].name, NAME_WIDTH);
-    put_column(writer, rows[i].value);
+static void write_text_steering(struct writer *writer, const struct figures *figures) {
+  for (int i = 0; i < STEERING_END; i++) {
+    if (figures->steering[i] == 0) continue;
+    put_left(writer, steering_name((unsigned)i), NAME_WIDTH);
+    put_column(writer, figures->steering[i]);
     put(writer, "\n");
   }
 }
@@ -165,7 +135,7 @@ static void write_text(struct writer *writer, const struct figures *figures) {
     put_column(writer, figures->counter[i]);
     put(writer, "\n");
   }
-  write_text_more(writer);
+  write_text_steering(writer, figures);
 }
 
 /* ---- JSON */
@@ -238,10 +208,9 @@ static void write_json_options(struct writer *writer) {
   put(writer, "}");
 }
 
-static void write_json_more(struct writer *writer) {
-  struct named rows[MORE_ROWS];
-  name_more(rows);
-  for (int i = 0; i < MORE_ROWS; i++) put(writer, ",\"%s\":%llu", rows[i].name, wide(rows[i].value));
+static void write_json_steering(struct writer *writer, const struct figures *figures) {
+  for (int i = 0; i < STEERING_END; i++)
+    put(writer, ",\"%s\":%llu", steering_name((unsigned)i), wide(figures->steering[i]));
 }
 
 static void write_json(struct writer *writer, const struct figures *figures) {
@@ -253,7 +222,7 @@ static void write_json(struct writer *writer, const struct figures *figures) {
     put(writer, "%s\"%s\":%llu", i == 0 ? "" : ",", counter_name((enum counter)i), wide(figures->counter[i]));
   }
   put(writer, "}");
-  write_json_more(writer);
+  write_json_steering(writer, figures);
   write_json_classes(writer, figures);
   write_json_options(writer);
   put(writer, "}\n");
@@ -313,11 +282,10 @@ static void write_xml(struct writer *writer, const struct figures *figures) {
         wide(figures->live_bytes[tier]), wide(figures->held_bytes[tier]));
   }
   for (unsigned place = 0; place < PLACE_COUNT; place++) write_xml_counts(writer, figures, place);
-  struct named more[MORE_ROWS];
-  name_more(more);
-  for (int i = 0; i < MORE_ROWS; i++)
-    if (more[i].value != 0)
-      put(writer, "<%s name=\"%s\" value=\"%llu\"/>\n", i < LIMIT_ROWS ? "limit" : "ace", more[i].name, wide(more[i].value));
+  for (int i = 0; i < STEERING_END; i++)
+    if (figures->steering[i] != 0)
+      put(writer, "<%s name=\"%s\" value=\"%llu\"/>\n", i < STEERING_LIMIT_END ? "limit" : "ace", steering_name((unsigned)i),
+          wide(figures->steering[i]));
   put(writer, "<total type=\"mmap\" count=\"%llu\" size=\"%llu\"/>\n", wide(figures->live_blocks[TIER_HUGE]),
       wide(figures->live_bytes[TIER_HUGE]));
   write_xml_totals(writer, sum, held, committed);

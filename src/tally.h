@@ -1,4 +1,4 @@
-/* tally.h - what is told of each tier and of each cache, with names. Layer 4.
+/* tally.h - what is told of each tier and of each cache, and of what steers them, with names. Layer 4.
 
    The same for all of them, 0 where it has no meaning; struct hak_counts of hakmem.h has the members in this order, and
    hak_stats_get(3) says what each counts and what a high value means. Always: requests == hits + misses,
@@ -23,9 +23,21 @@ enum tally {
 _Static_assert((int)PLACE_TINY == (int)TIER_TINY && (int)PLACE_MID == (int)TIER_MID && (int)PLACE_L25 == (int)TIER_L25 &&
                (int)PLACE_HUGE == (int)TIER_HUGE && (int)PLACE_BIGCACHE == (int)TIER_COUNT, "tiers are places");
 
+/* What the memory limit and the adaptive controller tell; zeros in a process without them. The order of struct hak_stats. */
+enum steering {
+  STEERING_LIMIT_BYTES, STEERING_LIMIT_MAPPED_BYTES, STEERING_LIMIT_PASSES, STEERING_LIMIT_REFUSED,
+  STEERING_LIMIT_END,
+  STEERING_ACE_MODE = STEERING_LIMIT_END, STEERING_ACE_WINDOWS, STEERING_ACE_TRIALS, STEERING_ACE_STAYED,
+  STEERING_ACE_PURGE_DELAY_MS, STEERING_ACE_BATCH_FLUSH_BYTES, STEERING_ACE_EMPTY_SUPERSLABS,
+  STEERING_ACE_CACHE_DELAY_MS, STEERING_ACE_CACHE_FLOOR_BYTES,
+  STEERING_END
+};
+
 /* "tiny", "bigcache"; "requests". */
 const char *place_name(unsigned place);
 const char *tally_name(unsigned tally);
+/* "limit_bytes", "ace_mode". */
+const char *steering_name(unsigned figure);
 /* True: an estimate, for all places or for the slabs of tiers only. All others are exact sums of what has happened. */
 bool tally_is_estimate(unsigned tally);
 

@@ -8,8 +8,18 @@
 #include "processes.h"
 #include "tally.h"
 
-_Static_assert((int)COUNT_END <= (int)FIGURES_COUNTERS_MAX && (int)CLASS_COUNT <= (int)FIGURES_CLASSES_MAX,
+_Static_assert((int)COUNT_END <= (int)FIGURES_COUNTERS_MAX && (int)CLASS_COUNT <= (int)FIGURES_CLASSES_MAX &&
+                 (int)STEERING_END <= (int)FIGURES_STEERING_MAX,
                "all of them");
+
+/* A memory limit, or the adaptive controller. */
+static bool has_steering(const struct figures_slot *figures)
+{
+  for (unsigned i = 0; i < STEERING_END; i++)
+    if (figures->steering[i] != 0)
+      return true;
+  return false;
+}
 
 static void print_text(const struct process *process)
 {
@@ -24,6 +34,11 @@ static void print_text(const struct process *process)
          "\n",
          process->resident, figures->live_bytes, figures->live_peak, figures->held_bytes, figures->held_peak,
          figures->metadata_bytes);
+  if (has_steering(figures))
+    putchar('\n');
+  for (unsigned i = 0; i < STEERING_END; i++)
+    if (figures->steering[i] != 0)
+      printf("%-21s %12" PRIu64 "\n", steering_name(i), figures->steering[i]);
   puts("\ntier            requests    live blocks     live bytes     held bytes");
   for (int tier = 0; tier < FIGURES_TIERS; tier++)
     printf("%-9s %14" PRIu64 " %14" PRIu64 " %14" PRIu64 " %14" PRIu64 "\n", tier_names[tier],
@@ -59,6 +74,8 @@ static void print_json(const struct process *process)
   printf(",\n \"live_bytes\": %" PRIu64 ", \"live_peak\": %" PRIu64 ", \"held_bytes\": %" PRIu64
          ", \"held_peak\": %" PRIu64 ", \"metadata_bytes\": %" PRIu64, figures->live_bytes, figures->live_peak, figures->held_bytes,
          figures->held_peak, figures->metadata_bytes);
+  for (unsigned i = 0; i < STEERING_END; i++)
+    printf("%s\"%s\": %" PRIu64, i % 4 == 0 ? ",\n " : ", ", steering_name(i), figures->steering[i]);
   for (int tier = 0; tier < FIGURES_TIERS; tier++)
     printf("%s\"%s\": {\"requests\": %" PRIu64 ", \"live_blocks\": %" PRIu64 ", \"live_bytes\": %" PRIu64
            ", \"held_bytes\": %" PRIu64 "}", tier == 0 ? ",\n \"tiers\": {" : ", ", tier_names[tier],

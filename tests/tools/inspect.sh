@@ -127,9 +127,29 @@ assert stat["live_bytes"] == sum(t["live_bytes"] for t in stat["tiers"].values()
 assert stat["held_bytes"] >= stat["live_bytes"] and stat["live_peak"] >= stat["live_bytes"]
 assert sum(c["live_blocks"] for c in stat["classes"] if 3000 <= c["size"] < 4096) > 1000
 assert stat["counters"]["refills"] > 10 and stat["counters"]["invalid_frees"] == 0
+assert all(stat[name] == 0 for name in stat if name.startswith(("limit_", "ace_"))) and "ace_mode" in stat
 assert sorted(stat["tiers"]) == ["huge", "l25", "mid", "tiny"]' "$process" "$tmp/ps.json" "$tmp/stat.json"
   # It is gone from the file at its end.
   ! "$tool" ps | grep "^ *$process " || fail "ps still lists it"
+}
+
+test_stat_shows_the_limit_and_the_controller() {
+  needs_a_process
+  mkdir "$tmp/figures"
+  started HAKMEM_STATS_DIR="$tmp/figures" HAKMEM_MEMORY_LIMIT_MB=2 HAKMEM_DEBUG_LEVEL=0 HAKMEM_ACE=freeze HAKMEM_PURGE_DELAY_MS=77 \
+    perl -e "$waiting"
+  "$tool" stat "$process" >"$tmp/stat"
+  "$tool" stat --json "$process" >"$tmp/stat.json"
+  ended
+  cat "$tmp/stat"
+  grep -q '^limit_bytes  *2097152$' "$tmp/stat" || fail "no limit"
+  grep -q '^ace_mode  *2$' "$tmp/stat" || fail "no controller"
+  ! grep -q '^limit_refused' "$tmp/stat" || fail "nothing has been refused"
+  python3 -c '
+import json, sys
+stat = json.load(open(sys.argv[1]))
+assert stat["limit_bytes"] == 2 << 20 and stat["limit_passes"] >= 1 and stat["limit_mapped_bytes"] == 0, stat
+assert stat["ace_mode"] == 2 and stat["ace_trials"] == 0 and stat["ace_purge_delay_ms"] == 77, stat' "$tmp/stat.json"
 }
 
 # Of a process that has changed its root since, as servers do; under that root the file has no name.

@@ -327,6 +327,30 @@ START_TEST(remote_frees_count_for_the_tier_of_the_block) {
 }
 END_TEST
 
+/* A thread ends and leaves slabs of three tiers that have room; who asks for one of the sizes next adopts one of its tier. */
+static const size_t left_sizes[] = { 100, 3000, 60000 };
+static const enum place left_places[] = { PLACE_TINY, PLACE_MID, PLACE_L25 };
+static void *leave_some(void *unused) {
+  thread_heap_or_open()->shared_spent = 0xff;
+  for (unsigned i = 0; i < 3; i++) {
+    block[2 * i] = hak_malloc(left_sizes[i]);
+    block[2 * i + 1] = hak_malloc(left_sizes[i]);
+    hak_free(block[2 * i + 1]);
+  }
+  return unused;
+}
+START_TEST(adoptions_count_for_the_tier_of_the_slab) {
+  in_thread(leave_some, NULL);
+  thread_heap()->shared_spent = 0xff;
+  for (unsigned i = 0; i < 3; i++) {
+    block[2 * i + 1] = hak_malloc(left_sizes[i]);
+    for (unsigned k = 0; k < 3; k++) ck_assert_uint_eq(tally_of(left_places[k], TALLY_ADOPTIONS), k <= i);
+  }
+  for (unsigned i = 0; i < 6; i++) hak_free(block[i]);
+  memset(block, 0, sizeof block);
+}
+END_TEST
+
 START_TEST(runs_are_misses_and_slabs_are_made) {
   uint64_t misses = tally_of(PLACE_L25, TALLY_MISSES), made = tally_of(PLACE_L25, TALLY_MADE);
   for (int i = 0; i < 10; i++) block[i] = hak_malloc(500000);
@@ -400,7 +424,7 @@ UNIT_MAIN_WITH("figures", start, NULL, tiny_requests_are_exact, requests_of_all_
                live_bytes_and_held_bytes, classes_add_up_to_tiers, realloc_in_place_is_no_request,
                bad_frees_are_no_frees, blocks_of_a_dead_thread_are_live_until_freed,
                nothing_is_live_after_threads_have_freed_each_others, remote_frees_and_adoptions_are_counted,
-               counts_are_consistent, remote_frees_count_for_the_tier_of_the_block, runs_are_misses_and_slabs_are_made,
+               counts_are_consistent, remote_frees_count_for_the_tier_of_the_block, adoptions_count_for_the_tier_of_the_slab, runs_are_misses_and_slabs_are_made,
                purged_bytes_are_those_of_the_tier, huge_requests_hit_what_was_kept,
                sums_go_on_past_what_a_heap_can_count,
                collecting_asks_the_kernel_for_nothing, figures_can_be_had_while_threads_work)
