@@ -224,13 +224,15 @@ HAK_PUBLIC int hak_stats_print(enum hak_format format,
 
 /* Takes samples of what is allocated from now on, one in rate bytes on average, into an empty profile; 0: the rate of
    HAKMEM_PROFILE_RATE. Other threads follow within some 2000 calls. Returns 0, or EINVAL (the rate is over 64 GiB), ENOMEM, or
-   ENOTSUP (HAKMEM_FORCE_LIBC_ALLOC=1). Calls of these three from several threads wait for each other. */
+   ENOTSUP (HAKMEM_FORCE_LIBC_ALLOC=1). Calls of these three from several threads wait for each other, hak_profile_dump ten
+   seconds at most. */
 HAK_PUBLIC int hak_profile_start(size_t rate) HAK_NOEXCEPT;
 /* Takes no more samples. The profile stays, and blocks in it leave it when they are freed. */
 HAK_PUBLIC void hak_profile_stop(void) HAK_NOEXCEPT;
 /* Writes the profile as a file of that name (NULL: that of HAKMEM_PROFILE_FILE), for pprof, or as folded stacks if the
    name ends in .folded. Returns 0; else an error number, and one line is printed: what was there under the name is as it was.
-   ENODATA: there is no profile. */
+   ENODATA: there is no profile; EBUSY: another thread has been writing one for ten seconds; EDEADLK: this thread itself is
+   writing one, and a signal handler has called. */
 HAK_PUBLIC int hak_profile_dump(const char *path) HAK_NOEXCEPT;
 
 /* ---- Settings ---- */

@@ -28,6 +28,7 @@ static void draw(struct sampler *sampler, unsigned class, uint32_t size) {
 
 static void begin(struct heap *heap, uint32_t epoch, uint64_t rate) {
   struct sampler *sampler = heap->sampler = heap->sampler_room;
+  sampler->told = false;
   sampler->rate = rate;
   sampler->random = profile_seed(__atomic_load_n(&sample_seed, __ATOMIC_RELAXED) +
                                  ((uintptr_t)heap ^ region_key ^ sampler->random ^ (uint64_t)epoch << 32));
@@ -77,8 +78,10 @@ void heap_sample_adopt(struct heap *heap) {
 void heap_sample_end(struct heap *heap) {
   end(heap);
   heap->sample_epoch = 0;
+  if (heap->sampler_room == NULL) return;
   /* In the child of fork it may be of a thread that was taking a sample, and is not here to end it. */
-  if (heap->sampler_room != NULL) heap->sampler_room->inside = false;
+  heap->sampler_room->inside = false;
+  heap->sampler_room->inherited = true;
 }
 
 /* --- counting --- */
@@ -94,13 +97,15 @@ bool heap_sample_mapping(struct heap *heap, uint64_t size) {
 }
 
 static bool is_due(struct sampler *sampler, unsigned class, uint32_t size) {
+  bool again = sampler->told && !sampler->inside;
+  if (again) sampler->told = false;
   if (sampler->unassigned[class] != 0) return false;
-  if (sampler->inside) {
+  if (sampler->inside || again) {
     sampler->unassigned[class] = 1;   /* the sample is put off to the next request: this one does not count */
     return false;
   }
   draw(sampler, class, size);
-  return true;
+  return sampler->told = true;
 }
 
 bool heap_sample_is_due(struct heap *heap, unsigned class_index) {

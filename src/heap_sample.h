@@ -26,6 +26,8 @@
 
 struct sampler {
   bool inside;                        /* the thread is taking a sample: what it allocates meanwhile is none */
+  bool told;                          /* a request was told that it is a sample, and none has been taken yet */
+  bool inherited;                     /* memory is of a thread that had the heap before */
   struct profile_memory *memory;      /* profile.c's; NULL: not yet */
   uint64_t random;                    /* profile_draw's */
   uint64_t rate;
@@ -39,9 +41,12 @@ extern HAK_HIDDEN uint32_t heap_sample_epoch;
 /* rate 0: none are taken. seed: 0 but in tests. One caller at a time. */
 void heap_sample_set(uint64_t rate, uint64_t seed);
 
-/* What heap_alloc returns for a request that is a sample. The next one has been drawn: a second call is a request like any
-   other. The heap may have stopped taking samples since. */
+/* What heap_alloc returns for a request that is a sample. The next one has been drawn. Where none can be taken a second call
+   is for the same request, and gets a block, also where every request is a sample. The heap may have stopped taking
+   samples since. */
 #define HEAP_SAMPLE_DUE ((struct block *)1)
+/* It has been taken. */
+HAK_INLINE void heap_sample_taken(struct heap *heap) { heap->sampler_room->told = false; }
 
 HAK_INLINE bool heap_samples(const struct heap *heap) { return unlikely(heap->sampler != NULL); }
 void heap_sample_adopt(struct heap *heap);

@@ -112,7 +112,8 @@ const struct option_definition option_table[OPTION_ROWS] = {
     "size in MiB from 1", "256", "ACE lets no more bytes of free pages, nor of kept mappings beside what the program has, wait." },
   { "ACE_LOG", KIND_ACE_LOG, 0, 0, SAME, SAME, 0, 0, "",
     "path, %p for the process id", "none",
-    "Where ACE writes each decision: the time, what it saw, what it changed and why." },
+    "Where ACE writes each decision: the time, what it saw, what it changed and why. "
+    "Lines are dropped where the reader of a pipe is slow." },
   { "DEBUG_LEVEL", KIND_NUMBER, AT(debug_level), MESSAGE_ERROR, SAME, SAME, 0, 3, "",
     "0 to 3", "1",
     "What is printed: 0 nothing, 1 errors, 2 information, 3 more." },

@@ -24,6 +24,13 @@ enum { FSTAT = SYS_fstat };
 typedef struct stat kernel_stat;
 #endif
 
+#ifdef SYS_rt_sigtimedwait
+enum { SIGTIMEDWAIT = SYS_rt_sigtimedwait };
+#else
+enum { SIGTIMEDWAIT = SYS_rt_sigtimedwait_time64 };   /* 32-bit machines that never had the other one */
+#endif
+enum { SIGNALS_SIZE = _NSIG / 8 };   /* bytes of the kernel's sigset_t */
+
 int os_open_read(const char *path) {
   int saved = errno;
   return (int)result_of(syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0),
@@ -93,6 +100,13 @@ void os_wait_for_readers(int fd) {
   if (flags >= 0) (void)result_of(syscall(SYS_fcntl, fd, F_SETFL, flags & ~O_NONBLOCK), saved);
 }
 
+/* Takes one of the signals that is pending, without waiting. Not the C library's function, which is a point where a thread
+   may be cancelled, with locks held. */
+static void take_pending(const sigset_t *signals) {
+  static const uint64_t no_time[2];   /* 0 in every layout of struct timespec */
+  (void)syscall(SIGTIMEDWAIT, signals, NULL, no_time, (size_t)SIGNALS_SIZE);
+}
+
 ssize_t os_write_pipe(int fd, const void *data, size_t size) {
   int saved = errno;
   sigset_t broken_pipe, before, pending;
@@ -102,7 +116,7 @@ ssize_t os_write_pipe(int fd, const void *data, size_t size) {
   sigpending(&pending);
   ssize_t done = os_write(fd, data, size);
   /* The signal came to this thread; one that was there before stays. */
-  if (done == -EPIPE && !sigismember(&pending, SIGPIPE)) sigtimedwait(&broken_pipe, NULL, &(struct timespec){ 0, 0 });
+  if (done == -EPIPE && !sigismember(&pending, SIGPIPE)) take_pending(&broken_pipe);
   sigprocmask(SIG_SETMASK, &before, NULL);
   errno = saved;
   return done;

@@ -35,6 +35,10 @@ HAK_INLINE void profile_forget_mapping(struct huge *huge, const void *start) {
 /* Gives back what the heap of sampled blocks keeps; returns bytes. */
 size_t profile_trim(void);
 
+/* The caller is a handler of a signal that came while its thread had what samples are taken with: no sample can be taken
+   here, and profile_start and profile_stop would wait for ever. */
+bool profile_is_here(void);
+
 void profile_fork_prepare(void);
 void profile_fork_release(bool child);
 

@@ -111,6 +111,8 @@ const char *profile_file_reason(int error) {
     case ENAMETOOLONG: return "the name is too long";
     case ELOOP: return "is a link to a file, and in /dev";
     case EPIPE: return "nobody reads it";
+    case EBUSY: return "another one is being written, and is not done";
+    case EDEADLK: return "a signal came while this thread was at one, and its handler asks for another";
     default: return "an error";
   }
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "message.h"
 #include "options.h"
+#include "os.h"
 #include "process.h"
 #include "profile.h"
 #include "profile_file.h"
@@ -16,7 +17,8 @@
 #include "trace.h"
 
 static const int signal_numbers[] = { 0, SIGHUP, SIGUSR1, SIGUSR2, SIGPROF, SIGURG, SIGWINCH };   /* by enum profile_signal */
-static uint32_t dump_pending;   /* atomic: a handler has to leave it to a slow path */
+/* Atomic: the process whose handler had to leave it to a slow path. A child has it from its parent, and was not asked. */
+static int dump_pending;
 
 /* 0, EAGAIN unless it waits, or what a line has been printed about. */
 static int dump(const char *path, enum profile_wait wait) {
@@ -44,7 +46,11 @@ int profile_dump(const char *path) {
 
 static void dump_now_or_later(enum profile_wait wait) {
   int saved = errno;
-  if (dump(NULL, wait) == EAGAIN) __atomic_store_n(&dump_pending, 1, __ATOMIC_RELAXED);
+  if (dump(NULL, wait) == EAGAIN) {
+    if (wait == PROFILE_IN_HANDLER)
+      message_print(MESSAGE_INFO, "a signal asks for a profile: it is written with the next sample");
+    __atomic_store_n(&dump_pending, os_getpid(), __ATOMIC_RELAXED);
+  }
   errno = saved;
 }
 
@@ -55,7 +61,7 @@ static void on_signal(int number) {
 
 void profile_dump_pending(void) {
   if (likely(__atomic_load_n(&dump_pending, __ATOMIC_RELAXED) == 0)) return;
-  if (__atomic_exchange_n(&dump_pending, 0, __ATOMIC_RELAXED) != 0) dump_now_or_later(PROFILE_TRIES);
+  if (__atomic_exchange_n(&dump_pending, 0, __ATOMIC_RELAXED) == os_getpid()) dump_now_or_later(PROFILE_TRIES);
 }
 
 void profile_begin(void) {
@@ -82,6 +88,11 @@ __attribute__((destructor)) static void profile_end(void) {
   bool file = option.profile != 0 && option_profile_file[0] != '\0';
   if (file) profile_dump(NULL);
   if (option.profile_leaks == 0) return;
+  if (profile_is_here()) {
+    message_print(MESSAGE_ERROR, "no report of what is live: the process was ended by the handler of a signal that came in the "
+                                 "midst of a sample");
+    return;
+  }
   profile_stop();
   if (profile_report_leaks((uint64_t)option.profile_leaks) && option.profile_leak_status != 0)
     END_WITH((int)option.profile_leak_status);

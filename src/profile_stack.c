@@ -146,13 +146,13 @@ static void leave_out_own(struct profile_stack *stack, const uintptr_t *address,
   __builtin_memcpy(stack->frame, address + own, stack->depth * sizeof stack->frame[0]);
 }
 
+void profile_stack_forget(struct profile_memory *memory) {
+  memory->depth = 0;
+  memory->lowest = 0;
+}
+
 void profile_stack_take(struct profile_stack *stack, struct profile_memory *memory) {
   uintptr_t start = (uintptr_t)__builtin_frame_address(0);
-  if (memory->thread != thread_id()) {
-    memory->thread = thread_id();
-    memory->depth = 0;
-    memory->lowest = 0;
-  }
   if (memory->depth != 0 && memory->start == start && unchanged(memory, 0)) {
     leave_out_own(stack, memory->address, memory->depth);
     return;

@@ -10,9 +10,8 @@
 #include "profile_table.h"
 
 enum { PROFILE_OWN_FRAMES = 16 };   /* of the library's, at most */
-/* Zeroed at first. A thread that follows another may have its memory: what it remembers is checked. */
+/* Zeroed at first. */
 struct profile_memory {
-  uintptr_t thread;       /* whose: its id */
   uintptr_t start;        /* where the frame of profile_stack_take began */
   uintptr_t lowest;       /* the lowest start: from there to the base it is the thread's own stack */
   unsigned depth;         /* 0: nothing is remembered */
@@ -21,6 +20,8 @@ struct profile_memory {
 
 /* Before the first stack. */
 void profile_stack_init(void);
+/* Before the first stack of a thread that follows another, and may have its id but a smaller stack. */
+void profile_stack_forget(struct profile_memory *memory);
 /* The callers of the library, as far as they are known. No lock is held. */
 void profile_stack_take(struct profile_stack *stack, struct profile_memory *memory) HAK_NOINLINE;
 

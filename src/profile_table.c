@@ -11,7 +11,8 @@ enum {
   FRAMES = SITES * 24,
   LIVE = 256 << 10,
   SITE_HEADS = 4 << 10, LIVE_HEADS = 16 << 10,
-  SIZE_BITS = 3                 /* of the size of a mapping, behind the first, tell sites apart */
+  SIZE_BITS = 3,                /* of the size of a mapping, behind the first, tell sites apart */
+  PUT_OFF = 64                  /* blocks that handlers of signals free while one thread is at the table */
 };
 
 /* Numbers of sites and of live samples count from 1; 0 is none. */
@@ -41,17 +42,11 @@ struct table {
 static struct lock table_lock = LOCK_INIT(RANK_PROFILE_TABLE);
 static struct table *table;     /* all of it: lock */
 
-bool profile_table_open(void) {
-  size_t size = align_up(sizeof *table, os_page_size);
-  struct table *made = os_map(NULL, size);
-  if (made == NULL) return false;
-  lock_acquire(&table_lock);
-  struct table *old = table;
-  table = made;
-  lock_release(&table_lock);
-  if (old != NULL) os_discard(old, size);
-  return true;
-}
+/* The thread has the lock, or is about to, or no more: a handler of a signal is not to wait for it. */
+static __thread bool here __attribute__((tls_model("initial-exec")));
+/* What handlers have freed then: who takes the lock next sees to it before anything else. Atomic. */
+static HAK_SPARSE const void *put_off[PUT_OFF];
+static uint32_t any_put_off;    /* after (release) the one in put_off, before it (acquire) */
 
 /* --- sites --- */
 
@@ -139,15 +134,80 @@ static void add_live(const void *block, uint64_t size, struct site *site) {
   table->totals.live_bytes += size;
 }
 
+/* --- the lock --- */
+
+/* A block gets its place before it is free, and all places are looked at with the lock taken: so it is crossed out before
+   another sample at its address is added. */
+static void catch_up(void) {
+  if (likely(__atomic_load_n(&any_put_off, __ATOMIC_RELAXED) == 0)) return;
+  __atomic_exchange_n(&any_put_off, 0, __ATOMIC_ACQ_REL);
+  for (unsigned i = 0; i < PUT_OFF; i++) {
+    const void *block = __atomic_exchange_n(&put_off[i], NULL, __ATOMIC_ACQUIRE);
+    if (block != NULL && table != NULL) remove_live(block);
+  }
+}
+
+/* Where all places are taken it stays in the table until its address is seen again. */
+static void remove_later(const void *block) {
+  for (unsigned i = 0; i < PUT_OFF; i++) {
+    const void *nothing = NULL;
+    if (!__atomic_compare_exchange_n(&put_off[i], &nothing, block, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) continue;
+    __atomic_store_n(&any_put_off, 1, __ATOMIC_RELEASE);
+    return;
+  }
+}
+
+static void enter(void) {
+  here = true;
+  compiler_barrier();
+  lock_acquire(&table_lock);
+  catch_up();
+}
+
+static void leave(void) {
+  lock_release(&table_lock);
+  compiler_barrier();
+  here = false;
+}
+
+/* try: another thread may be what waits for this one. */
+static bool enter_unless_here(bool try) {
+  if (here) return false;
+  if (!try) {
+    enter();
+    return true;
+  }
+  here = true;
+  compiler_barrier();
+  bool taken = lock_try(&table_lock);
+  if (taken) catch_up();
+  else here = false;
+  return taken;
+}
+
+bool profile_table_is_mine(void) { return here; }
+
 /* --- for others --- */
+
+bool profile_table_open(void) {
+  size_t size = align_up(sizeof *table, os_page_size);
+  struct table *made = os_map(NULL, size);
+  if (made == NULL) return false;
+  enter();
+  struct table *old = table;
+  table = made;
+  leave();
+  if (old != NULL) os_discard(old, size);
+  return true;
+}
 
 void profile_table_add(const void *block, size_t size, const struct profile_stack *stack) {
   static const struct profile_stack none = { .depth = 0 };
   uint64_t key = key_of(size);
   uint32_t hash = hash_words(stack->frame, stack->depth, key), hash_of_none = hash_words(NULL, 0, key);
-  lock_acquire(&table_lock);
+  if (!enter_unless_here(false)) return;
   if (table != NULL) {
-    remove_live(block);   /* of one that was freed while the thread could not say so */
+    remove_live(block);   /* of one that was freed while there was no place to put it off */
     struct site *site = site_of(key, hash, stack);
     if (site == NULL) {
       site = site_of(key, hash_of_none, &none);
@@ -161,32 +221,28 @@ void profile_table_add(const void *block, size_t size, const struct profile_stac
       add_live(block, size, site);
     }
   }
-  lock_release(&table_lock);
+  leave();
 }
 
 void profile_table_remove(const void *block) {
-  lock_acquire(&table_lock);
+  if (!enter_unless_here(false)) {
+    remove_later(block);
+    return;
+  }
   if (table != NULL) remove_live(block);
-  lock_release(&table_lock);
-}
-
-/* try: a signal handler's thread may hold the lock itself. */
-static bool take_lock(bool try) {
-  if (try) return lock_try(&table_lock);
-  lock_acquire(&table_lock);
-  return true;
+  leave();
 }
 
 bool profile_table_totals(struct profile_totals *totals, bool try) {
-  if (!take_lock(try)) return false;
+  if (!enter_unless_here(try)) return false;
   bool there = table != NULL;
   if (there) *totals = (struct profile_totals){ table->totals, table->sites, table->other_count, table->untracked_count };
-  lock_release(&table_lock);
+  leave();
   return there;
 }
 
 bool profile_table_site(uint32_t index, struct profile_figures *figures, struct profile_stack *stack, bool try) {
-  if (!take_lock(try)) return false;
+  if (!enter_unless_here(try)) return false;
   bool there = table != NULL && index < table->sites;
   if (there) {
     const struct site *site = &table->site[index];
@@ -194,12 +250,16 @@ bool profile_table_site(uint32_t index, struct profile_figures *figures, struct 
     stack->depth = site->depth;
     memcpy(stack->frame, &table->frame[site->frames], site->depth * sizeof stack->frame[0]);
   }
-  lock_release(&table_lock);
+  leave();
   return there;
 }
 
-void profile_table_fork_prepare(void) { lock_acquire(&table_lock); }
+void profile_table_fork_prepare(void) { enter(); }
 void profile_table_fork_release(bool child) {
-  if (child) lock_reset(&table_lock);
-  else lock_release(&table_lock);
+  if (!child) {
+    leave();
+    return;
+  }
+  lock_reset(&table_lock);
+  here = false;
 }

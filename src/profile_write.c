@@ -11,9 +11,10 @@
 #include "profile_draw.h"
 #include "profile_file.h"
 #include "profile_table.h"
+#include "thread.h"
 
-enum { NAME_MAX_BYTES = 400 };
-static uint32_t busy;   /* atomic, 1: somebody writes */
+enum { NAME_MAX_BYTES = 400, PATIENCE_MS = 10000 };
+static uintptr_t writer;   /* atomic: the thread that writes one, 0: nobody */
 
 /* For %llu on all machines. */
 static unsigned long long wide(uint64_t value) { return value; }
@@ -91,16 +92,31 @@ static int write_it(const char *path, enum profile_wait wait) {
   return profile_file_close(&file);
 }
 
-int profile_write(const char *path, enum profile_wait wait) {
-  if (wait == PROFILE_IN_HANDLER && is_folded(path)) return EAGAIN;   /* the loader may be what was interrupted */
-  while (__atomic_exchange_n(&busy, 1, __ATOMIC_ACQUIRE) != 0) {
+/* Nobody waits for ever: who writes may be what a handler of a signal interrupted here, or left for good, or may wait for
+   the reader of a pipe. */
+static int take_turn(enum profile_wait wait) {
+  uintptr_t me = thread_id(), other = 0;
+  if (profile_is_here()) return wait == PROFILE_WAITS ? EDEADLK : EAGAIN;
+  uint64_t until = 0;
+  while (!__atomic_compare_exchange_n(&writer, &other, me, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
     if (wait != PROFILE_WAITS) return EAGAIN;
+    if (other == me) return EDEADLK;
+    if (until == 0) until = os_now_ms() + PATIENCE_MS;
+    else if (os_now_ms() >= until) return EBUSY;
+    other = 0;
     os_yield();
   }
-  int error = write_it(path, wait);
-  __atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
+  return 0;
+}
+
+int profile_write(const char *path, enum profile_wait wait) {
+  if (wait == PROFILE_IN_HANDLER && is_folded(path)) return EAGAIN;   /* the loader may be what was interrupted */
+  int error = take_turn(wait);
+  if (error != 0) return error;
+  error = write_it(path, wait);
+  __atomic_store_n(&writer, 0, __ATOMIC_RELEASE);
   return error;
 }
 
 /* Who was at it is not here, its file is the parent's. */
-void profile_write_fork_child(void) { __atomic_store_n(&busy, 0, __ATOMIC_RELAXED); }
+void profile_write_fork_child(void) { __atomic_store_n(&writer, 0, __ATOMIC_RELAXED); }

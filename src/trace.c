@@ -25,6 +25,7 @@ struct output {
   int fd;                  /* -1: none; 0 before the start is nobody's: it has no identity */
   uint32_t lines;          /* atomic, relaxed */
   struct identity identity;
+  bool hasty;              /* opened here, and its lines are dropped where they would have to be waited for */
 };
 static struct output outputs[TRACE_OUTPUTS];
 
@@ -80,9 +81,16 @@ static int open_log_file(enum trace_output which) {
   return high;
 }
 
+/* The description is ours alone, unlike that of a duplicate of standard error. */
+static bool make_hasty(int fd) {
+  long flags = syscall(SYS_fcntl, fd, F_GETFL);
+  return flags >= 0 && syscall(SYS_fcntl, fd, F_SETFL, flags | O_NONBLOCK) == 0;
+}
+
 static void open_output(enum trace_output which) {
   struct output *output = &outputs[which];
   int fd = pattern_of(which)[0] != '\0' ? open_log_file(which) : -1;
+  output->hasty = fd >= 0 && which == TRACE_ACE && make_hasty(fd);
   if (fd < 0) fd = duplicate_high(2);
   if (fd >= 0 && !identify(fd, &output->identity)) {
     syscall(SYS_close, fd);
@@ -128,6 +136,10 @@ static void write_checked(struct output *output, const char *text, size_t size) 
   struct identity now;
   if (!identify(fd, &now) || memcmp(&now, &output->identity, sizeof now) != 0) {
     __atomic_store_n(&output->fd, -1, __ATOMIC_RELAXED);   /* the program has closed or reused it */
+    return;
+  }
+  if (output->hasty) {
+    (void)os_write_pipe(fd, text, size);
     return;
   }
   while (size > 0) {

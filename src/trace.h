@@ -12,7 +12,8 @@
 
 enum trace_output {
   TRACE_MAIN,   /* HAKMEM_LOG_FILE, or standard error */
-  TRACE_ACE,    /* HAKMEM_ACE_LOG, none if it is not set */
+  TRACE_ACE,    /* HAKMEM_ACE_LOG, none if it is not set. Written with a lock held, perhaps (profile.c): where the reader of
+                   a pipe is slow or gone lines are dropped */
   TRACE_OUTPUTS
 };
 

@@ -179,6 +179,9 @@ tests_unit_check_figures_SOURCES = tests/unit/check_figures.c
 unit_tests += tests/unit/check_profile
 tests_unit_check_profile_SOURCES = tests/unit/check_profile.c
 tests_unit_check_profile_LDADD = $(LDADD) -lm
+
+unit_tests += tests/unit/check_profile_write
+tests_unit_check_profile_write_SOURCES = tests/unit/check_profile_write.c
 endif
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)

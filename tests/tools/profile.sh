@@ -90,6 +90,17 @@ test_signal() {
   expect_equal "profiles by signals" "$(samples "$tmp/heap.first" | awk '{ print ($1 >= 1000) }')" 1
 }
 
+# The name of the file says in what format, whoever asks. Folded stacks have names, which a handler must not ask for.
+test_signal_folded() {
+  on HAKMEM_PROFILE_RATE=1 HAKMEM_PROFILE_SIGNAL=usr2 HAKMEM_PROFILE_FILE="$tmp/stacks.folded" HAKMEM_DEBUG_LEVEL=2 \
+    "$profiled" signal-later "$tmp/stacks.folded" 2>"$tmp/err" || { cat "$tmp/err"; fail "status"; }
+  for file in "$tmp/stacks.folded.first" "$tmp/stacks.folded"; do
+    awk '{ bytes += $NF } END { exit !(bytes >= 4000000 && bytes < 5000000) }' "$file" || { cat "$file"; fail "not four million bytes"; }
+    ! grep -vq '^[^ ].* [0-9][0-9]*$' "$file" || fail "a line that is no stack"
+  done
+  expect_equal "lines about it" "$(grep -c 'it is written with the next sample$' "$tmp/err")" 1
+}
+
 test_leaks() {
   status=0
   on HAKMEM_PROFILE_RATE=1 HAKMEM_PROFILE_LEAKS=1M HAKMEM_PROFILE_LEAK_STATUS=7 "$profiled" keep >"$tmp/out" 2>"$tmp/err" || status=$?

@@ -59,6 +59,19 @@ static int by_signal(const char *file)
   return rename(file, first) == 0 ? 0 : fail("no profile by a signal");
 }
 
+/* One in folded stacks is written with the next sample. */
+static int by_signal_later(const char *file)
+{
+  char first[4096];
+  keep_some();
+  raise(SIGUSR2);
+  if (access(file, F_OK) == 0)
+    return fail("the handler has asked for names");
+  let_go();
+  snprintf(first, sizeof first, "%s.first", file);
+  return rename(file, first) == 0 ? 0 : fail("no profile by a signal");
+}
+
 static void on_alarm(int number)
 {
   (void)number;
@@ -353,7 +366,7 @@ int main(int argc, char **argv)
     const char *name;
     int (*run)(const char *file);
   } modes[] = {
-    {"keep", keep}, {"signal", by_signal}, {"altstack", altstack}, {"interrupted", interrupted}, {"threads", threads},
+    {"keep", keep}, {"signal", by_signal}, {"signal-later", by_signal_later}, {"altstack", altstack}, {"interrupted", interrupted}, {"threads", threads},
     {"fork", forks}, {"exec", execs}, {"jit", jit}, {"has-jit", has_jit},
     {"dlclose", dlcloses}, {"recursion", recursion}, {"sites", sites},
     {"handlers", handlers}, {"coroutines", coroutines}

@@ -6,13 +6,17 @@
    back and forth and never leaves the fast path, say) is off by many deviations. */
 #include <config.h>
 #include <math.h>
+#include <signal.h>
+#include <sys/time.h>
 #include "core.h"
 #include "allocator.h"
 #include "fast_path.h"
 #include "hakmem.h"
 #include "profile.h"
 #include "profile_draw.h"
+#include "profile_stack.h"
 #include "profile_table.h"
+#include "thread.h"
 
 enum { SEEDS = 100, RATE = 16 << 10, LARGE_RATE = 1 << 20 };
 
@@ -110,6 +114,15 @@ static void large(unsigned seed) {
   }
 }
 
+/* What was asked for counts, not the pages and more that a mapping is rounded up to. */
+static void odd_mappings(unsigned seed) {
+  for (unsigned i = 0; i < 300; i++) {
+    size_t size = (1 << 20) + 1 + seed % 3 + (i % 2) * (300 << 10);
+    give(take(size));
+    did(size, 1);
+  }
+}
+
 /* What one thread takes another one frees. */
 static unsigned passed;
 static void *free_them(void *unused) {
@@ -195,7 +208,7 @@ static void judge(const char *name, const char *what, const struct errors *error
 static void check_estimates(const char *name, void (*run)(unsigned seed)) {
   struct errors totals = { 0, 0 }, lives = { 0, 0 };
   bool keeps_any = run == leaves_live;
-  rate = run == large ? LARGE_RATE : RATE;
+  rate = run == large || run == odd_mappings ? LARGE_RATE : RATE;
   for (unsigned seed = 0; seed < SEEDS; seed++) {
     double total, live;
     allocated = kept = (struct truth){ 0, 0 };
@@ -221,6 +234,7 @@ ESTIMATES(first_in_first_out)
 ESTIMATES(mixed)
 ESTIMATES(grows)
 ESTIMATES(large)
+ESTIMATES(odd_mappings)
 ESTIMATES(freed_by_others)
 ESTIMATES(threads_end)
 ESTIMATES(leaves_live)
@@ -420,6 +434,100 @@ START_TEST(on_and_off) {
 }
 END_TEST
 
+/* ---- handlers of signals */
+
+enum { HANDLED = 4000 };
+static uint32_t handled;
+static const void *address(uint32_t i) { return (const void *)((uintptr_t)(i + 1) * 64); }
+
+static void cross_out_the_next(int number) {
+  (void)number;
+  if (handled < HANDLED) profile_table_remove(address(handled++));
+}
+
+/* They come while their thread has the table, mostly. */
+START_TEST(handlers_do_not_wait_for_the_table) {
+  struct profile_stack stack = { .depth = PROFILE_FRAMES_MAX };
+  struct profile_totals totals;
+  struct sigaction action = { .sa_handler = cross_out_the_next };
+  const struct itimerval often = { { 0, 50 }, { 0, 50 } }, never = { { 0, 0 }, { 0, 0 } };
+  ck_assert(profile_start(1 << 30, 3));
+  for (uint32_t i = 0; i < HANDLED; i++) profile_table_add(address(i), 64, &stack);
+  ck_assert_int_eq(sigaction(SIGALRM, &action, NULL), 0);
+  ck_assert_int_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
+  while (__atomic_load_n(&handled, __ATOMIC_RELAXED) < HANDLED) {
+    profile_table_add(address(HANDLED), 64, &stack);
+    profile_table_remove(address(HANDLED));
+  }
+  ck_assert_int_eq(setitimer(ITIMER_REAL, &never, NULL), 0);
+  ck_assert(profile_table_totals(&totals, false));
+  ck_assert_uint_eq(totals.figures.live_count, 0);
+  ck_assert_uint_eq(totals.figures.live_bytes, 0);
+  profile_stop();
+}
+END_TEST
+
+/* A block that is a sample, freed while the heap of samples or the table is in use. */
+static void use_both(int number) {
+  (void)number;
+  void *p = take(100);
+  give(p);
+  handled++;
+}
+static void not_within_malloc(int how) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGALRM);
+  require(sigprocmask(how, &set, NULL) == 0);
+}
+START_TEST(handlers_do_not_wait_for_the_heap_of_samples) {
+  struct sigaction action = { .sa_handler = use_both };
+  const struct itimerval often = { { 0, 100 }, { 0, 100 } }, never = { { 0, 0 }, { 0, 0 } };
+  ck_assert(profile_start(1, 3));
+  ck_assert_int_eq(sigaction(SIGALRM, &action, NULL), 0);
+  ck_assert_int_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
+  while (__atomic_load_n(&handled, __ATOMIC_RELAXED) < HANDLED / 4) profile_fork_prepare(), profile_fork_release(false);
+  not_within_malloc(SIG_BLOCK);
+  ck_assert_int_eq(setitimer(ITIMER_REAL, &never, NULL), 0);
+  profile_stop();
+}
+END_TEST
+
+/* ---- threads that follow each other */
+
+static struct heap *their_heap;
+static uintptr_t their_lowest, their_frame;
+
+enum { FRAME_KIB = 32, FRAMES = 10 };
+static __attribute__((noinline)) void sample_at(unsigned frames_down) {
+  volatile char room[FRAME_KIB << 10];
+  room[0] = 0;
+  if (frames_down == 0) give(take(64));
+  else sample_at(frames_down - 1);
+  room[1] = room[0];
+}
+static void *sample_down(void *frames_down) {
+  sample_at((unsigned)(uintptr_t)frames_down);
+  their_heap = thread_heap();
+  their_frame = (uintptr_t)__builtin_frame_address(0);
+  their_lowest = their_heap->sampler_room->memory->lowest;
+  return NULL;
+}
+
+/* The second one has the first one's heap, and may have less of a stack. */
+START_TEST(a_thread_remembers_its_own_stack) {
+  ck_assert(profile_start(1, 3));
+  in_thread(sample_down, (void *)(uintptr_t)FRAMES);
+  skip_if(their_lowest == 0, "no stack is remembered here");
+  struct heap *first = their_heap;
+  ck_assert_uint_lt(their_lowest, their_frame - FRAMES * FRAME_KIB * 1024);
+  in_thread(sample_down, NULL);
+  ck_assert_ptr_eq(their_heap, first);
+  ck_assert_uint_gt(their_lowest, their_frame - 3 * FRAME_KIB * 1024);
+  profile_stop();
+}
+END_TEST
+
 static void set_up(void) {
   core_watch_process();
   allocator_start();
@@ -427,6 +535,8 @@ static void set_up(void) {
 
 UNIT_MAIN_WITH("profile", set_up, NULL, draws_are_exponential, draws_stay_in_bounds, estimates_of_ping_pong,
                estimates_of_last_in_first_out, estimates_of_first_in_first_out, estimates_of_mixed, estimates_of_grows,
-               estimates_of_large, estimates_of_freed_by_others, estimates_of_threads_end, estimates_of_leaves_live,
+               estimates_of_large, estimates_of_odd_mappings, estimates_of_freed_by_others, estimates_of_threads_end,
+               estimates_of_leaves_live,
                every_request_at_rate_1, too_many_sites, too_many_live, sampled_blocks_behave,
-               double_free_of_a_sample, fork_in_between, on_and_off)
+               double_free_of_a_sample, fork_in_between, on_and_off, handlers_do_not_wait_for_the_table,
+               handlers_do_not_wait_for_the_heap_of_samples, a_thread_remembers_its_own_stack)

@@ -194,6 +194,35 @@ START_TEST(test_child_of_fork_shares_a_file_without_p) {
 }
 END_TEST
 
+/* The controller writes with locks held. */
+START_TEST(test_ace_waits_for_no_reader) {
+  enum { LINES = 5000 };
+  char line[10];
+  ck_assert_int_eq(mkfifo(path, 0600), 0);
+  int reader = open(path, O_RDWR);
+  ck_assert_int_ge(reader, 0);
+  option.ace = ACE_ON;
+  snprintf(option_ace_log, sizeof option_ace_log, "%s", path);
+  trace_init();
+  for (int i = 0; i < LINES; i++) trace_line_to(TRACE_ACE, "%08d and more, so that they do not fit in a pipe", i);
+  ck_assert_int_eq(read(reader, line, 8), 8);
+  ck_assert_int_eq(memcmp(line, "00000000", 8), 0);
+}
+END_TEST
+
+START_TEST(test_ace_outlives_its_reader) {
+  ck_assert_int_eq(mkfifo(path, 0600), 0);
+  int reader = open(path, O_RDONLY | O_NONBLOCK);
+  option.ace = ACE_ON;
+  snprintf(option_ace_log, sizeof option_ace_log, "%s", path);
+  trace_init();
+  close(reader);
+  errno = ERANGE;
+  trace_line_to(TRACE_ACE, "to nobody");
+  ck_assert_int_eq(errno, ERANGE);
+}
+END_TEST
+
 START_TEST(test_long_line_is_cut) {
   char text[2 * MESSAGE_MAX];
   memset(text, 'y', sizeof text - 1);
@@ -226,5 +255,5 @@ UNIT_MAIN_WITH("trace", set_up, tear_down, test_nothing_is_opened_unasked, test_
                  test_descriptor_is_high_and_closed_on_exec,
                test_stderr_closed_by_the_program_still_gets_lines, test_reused_descriptor_is_left_alone,
                test_no_stderr_is_no_error, test_bad_path_falls_back_to_stderr_with_a_line,
-               test_child_of_fork_gets_a_file_of_its_own, test_child_of_fork_shares_a_file_without_p,
-               test_long_line_is_cut, test_lines_are_bounded)
+               test_child_of_fork_gets_a_file_of_its_own, test_child_of_fork_shares_a_file_without_p, test_ace_waits_for_no_reader,
+               test_ace_outlives_its_reader, test_long_line_is_cut, test_lines_are_bounded)
