@@ -157,9 +157,19 @@ static void free_own(struct slab *slab, void *p) {
   }
 }
 
+/* Frees without a heap go one by one, and through counters that all threads share. A thread that only frees what others allocate
+   gets a heap after a few of them; one that frees a block or two and ends mostly does without. */
+static HAK_COLD struct heap *heap_to_free_with(void) {
+  enum { SOME_FREES = 16 };
+  bool some = counter_get(COUNT_REMOTE_FREES) % SOME_FREES == SOME_FREES - 1;   /* of all threads that have none */
+  return some ? thread_heap_or_open() : NULL;
+}
+
 static void free_remote(struct slab *slab, void *p) {
+  struct heap *heap = thread_heap();
+  if (unlikely(heap == NULL)) heap = heap_to_free_with();
   enum tier tier = size_class_tier(slab->class_index);   /* before another thread can get the slab */
-  enum remote_result result = remote_free(thread_heap(), slab, p);
+  enum remote_result result = remote_free(heap, slab, p);
   if (result == REMOTE_DOUBLE) free_invalid(p, BAD_DOUBLE_FREE);
   else if (result == REMOTE_NOT_A_BLOCK) free_invalid(p, BAD_INTERIOR);
   else trace_route(p, tier, " remote");

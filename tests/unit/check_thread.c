@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include <elf.h>
+#include <errno.h>
 #include <link.h>
 
 #include "align.h"
@@ -70,11 +71,51 @@ static void *only_free(void *block) {
   require(thread_heap() == NULL);
   return NULL;
 }
-START_TEST(a_thread_that_only_frees_opens_no_heap) {
+START_TEST(a_thread_that_frees_a_block_opens_no_heap) {
   void *block = hak_malloc(100);
   in_thread(only_free, block);
   ck_assert_uint_eq(counter_get(COUNT_HEAPS_MADE), 1);
   ck_assert_ptr_eq(thread_heap()->pending, slab_of(block));   /* it came back at once */
+}
+END_TEST
+
+/* Many go in batches, and not by counters that all threads share. */
+static uint64_t batches_sent;
+static void *free_all_of_them(void *unused) {
+  enum { MANY = 1000 };
+  errno = 77;
+  for (int i = 0; i < MANY; i++) hak_free(shared_block[i]);
+  require(thread_heap() != NULL && errno == 77);
+  for (int tier = 0; tier < SLAB_TIERS; tier++) batches_sent += thread_heap()->remote_pushes[tier];
+  require(counter_get(COUNT_REMOTE_FREES) <= 32 && batches_sent <= MANY / 8);
+  for (int i = MANY; i < BLOCKS; i++) hak_free(shared_block[i]);
+  return unused;
+}
+START_TEST(a_thread_that_frees_many_blocks_gets_a_heap) {
+  for (int i = 0; i < BLOCKS; i++) shared_block[i] = hak_malloc(64);
+  in_thread(free_all_of_them, NULL);
+  ck_assert_uint_eq(counter_get(COUNT_HEAPS_MADE), 2);
+  ck_assert_uint_eq(counter_get(COUNT_HEAPS_LIVE), 1);   /* it has ended, and left nothing */
+  hak_trim(0);
+  struct hak_stats now;
+  hak_stats_get(&now, sizeof now);
+  ck_assert_uint_eq(now.tier[HAK_TIER_TINY].live_blocks, 0);
+}
+END_TEST
+
+static void *free_without_memory(void *unused) {
+  kernel_refuse_all(true);
+  for (int i = 0; i < BLOCKS; i++) hak_free(shared_block[i]);
+  kernel_refuse_all(false);
+  return unused;
+}
+START_TEST(a_thread_without_memory_for_a_heap_frees_all_the_same) {
+  for (int i = 0; i < BLOCKS; i++) shared_block[i] = hak_malloc(64);
+  in_thread(free_without_memory, NULL);
+  hak_trim(0);
+  struct hak_stats now;
+  hak_stats_get(&now, sizeof now);
+  ck_assert_uint_eq(now.tier[HAK_TIER_TINY].live_blocks, 0);
 }
 END_TEST
 
@@ -250,7 +291,8 @@ START_TEST(the_interposer_keeps_a_kib_in_tls) {
 END_TEST
 
 UNIT_MAIN_WITH("thread", start, NULL, a_thread_has_a_heap_of_its_own_that_serves_the_next_one,
-               a_thread_that_only_frees_opens_no_heap, a_thread_without_memory_for_a_heap_gets_null,
+               a_thread_that_frees_a_block_opens_no_heap, a_thread_that_frees_many_blocks_gets_a_heap,
+               a_thread_without_memory_for_a_heap_frees_all_the_same, a_thread_without_memory_for_a_heap_gets_null,
                blocks_outlive_their_thread, slabs_of_the_dead_are_adopted, nothing_leaks_over_many_threads,
                open_batches_are_sent_when_a_thread_ends, trim_gives_back_what_a_thread_keeps,
                threads_trade_blocks_and_nothing_is_left, the_library_keeps_16_bytes_in_tls,
