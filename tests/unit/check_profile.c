@@ -501,10 +501,10 @@ static uintptr_t their_lowest, their_frame;
 enum { FRAME_KIB = 32, FRAMES = 10 };
 static __attribute__((noinline)) void sample_at(unsigned frames_down) {
   volatile char room[FRAME_KIB << 10];
-  room[0] = 0;
+  __asm__ volatile("" : : "r"(room) : "memory");   /* all of it */
   if (frames_down == 0) give(take(64));
   else sample_at(frames_down - 1);
-  room[1] = room[0];
+  __asm__ volatile("" : : "r"(room) : "memory");
 }
 static void *sample_down(void *frames_down) {
   sample_at((unsigned)(uintptr_t)frames_down);
